@@ -1,0 +1,23 @@
+"""HyperML (WSDM 2020) on TensorFlow: hyperbolic metric learning for recommendation.
+
+TensorFlow Recommenders needs Keras 2, so this package runs on tf_keras: it sets
+`TF_USE_LEGACY_KERAS=1` before TensorFlow loads. The rooms of the package, in the
+order in which data flows and imports are allowed:
+
+    geometry -> layers, optimizers -> models -> evaluation, serving -> training
+             -> experiments -> reporting
+"""
+
+import os
+import sys
+
+if "tensorflow" in sys.modules and os.environ.get("TF_USE_LEGACY_KERAS") != "1":
+    raise ImportError(
+        "TensorFlow was imported before hyperml_tf and without Keras 2; import "
+        "hyperml_tf first, or run with TF_USE_LEGACY_KERAS=1 in the environment."
+    )
+os.environ["TF_USE_LEGACY_KERAS"] = "1"
+# INFO lines of the C++ runtime (devices, CPU flags) would bury our own progress.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+__version__ = "0.1.0"

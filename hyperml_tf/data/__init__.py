@@ -1,0 +1,1 @@
+"""Reads prepared folders and streams training triplets from them."""

@@ -1,0 +1,1 @@
+"""Configurations, the runs folder, and schedules of many runs."""

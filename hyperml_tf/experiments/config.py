@@ -1,0 +1,174 @@
+"""What a configuration holds: one set of defaults, and the checks on it.
+
+A file of `run_configs/` starts from `for_model(key)` and changes what its dataset
+needs. A model's config has the fields that the model uses and no others, so a
+setting that would be ignored is an error.
+"""
+
+import hashlib
+import json
+from typing import Any
+
+import ml_collections
+from ml_collections import config_dict
+
+from hyperml_tf.models import MODELS
+from hyperml_tf.models.base import metric_init_scale
+from hyperml_tf.optimizers.poincare import RETRACTIONS
+
+#: The searched sets of the paper (§3.1).
+PAPER_GRID = {
+    "optimizer": ("adam", "adagrad"),
+    "learning_rate": (1e-2, 1e-3, 1e-4, 1e-5),
+    "dim": (32, 64, 128),
+    "batch_size": (128, 256, 512),
+    "distortion_weight": (0.0, 0.1, 0.25, 0.5, 0.75, 1.0),
+    "margin": (0.1, 0.2, 0.5),
+}
+
+OPTIMIZERS = ("adam", "adam_dense", "adagrad", "sgd")
+
+#: Fields that describe a row rather than change a number in it.
+_LABELS = ("variant", "paper")
+
+# field -> (lowest, highest) that makes sense; both included.
+_RANGES: dict[str, tuple[float, float]] = {
+    "dim": (1, 4096),
+    "batch_size": (1, 1 << 20),
+    "epochs": (0, 100_000),
+    "eval_every": (1, 100_000),
+    "learning_rate": (0.0, 100.0),
+    "margin": (0.0, 1e6),
+    "distortion_weight": (0.0, 1e6),
+    "c": (0.0, 1e6),
+    "dropout": (0.0, 0.99),
+    "l2": (0.0, 1e6),
+    "init_scale": (0.0, 1.0),
+}
+_CHOICES = {"optimizer": OPTIMIZERS, "retraction": RETRACTIONS, "model": tuple(MODELS)}
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be run; the message names value, rule, remedy."""
+
+
+def _trained(model: str) -> ml_collections.ConfigDict:
+    """Fields of every model that is trained; values of §3.1 where it gives one."""
+    return ml_collections.ConfigDict(
+        {
+            "dataset": config_dict.placeholder(str),
+            "model": model,
+            "variant": "",
+            "dim": 64,  # "for most datasets and baselines"
+            "batch_size": 512,  # likewise
+            "epochs": 500,  # the paper is silent; validation chooses the epoch
+            "eval_every": 50,
+            "optimizer": "adam",
+            "learning_rate": 1e-3,
+            "dropout": 0.5,
+            "init_scale": config_dict.placeholder(float),  # None: the paper's rule
+        }
+    )
+
+
+def hyperml() -> ml_collections.ConfigDict:
+    """HyperML: points on the ball."""
+    config = hyperts()
+    config.model = "hyperml"
+    config.retraction = "projection"  # Eq. 14's R; "exp" is full RSGD
+    return config
+
+
+def hyperts() -> ml_collections.ConfigDict:
+    """HyperTS: parameters in the tangent space at 0."""
+    config = _trained("hyperts")
+    config.c = 1.0
+    config.margin = 0.5
+    config.distortion_weight = 0.1
+    return config
+
+
+def cml() -> ml_collections.ConfigDict:
+    """CML with one uniform negative."""
+    config = _trained("cml")
+    config.margin = 0.5
+    return config
+
+
+def mf_bpr() -> ml_collections.ConfigDict:
+    """MF-BPR."""
+    config = _trained("mf_bpr")
+    config.dropout = 0.0  # L2 does the regularising
+    config.l2 = 0.01
+    return config
+
+
+def popularity() -> ml_collections.ConfigDict:
+    """Popularity: nothing to train."""
+    return ml_collections.ConfigDict(
+        {
+            "dataset": config_dict.placeholder(str),
+            "model": "popularity",
+            "variant": "",
+            "epochs": 0,
+        }
+    )
+
+
+_DEFAULTS = {
+    "hyperml": hyperml,
+    "hyperts": hyperts,
+    "mf_bpr": mf_bpr,
+    "cml": cml,
+    "popularity": popularity,
+}
+
+
+def for_model(model: str) -> ml_collections.ConfigDict:
+    """The defaults of a model key.
+
+    Raises:
+        ConfigError: unknown key.
+    """
+    if model not in _DEFAULTS:
+        raise ConfigError(f"unknown model {model!r}; one of: {', '.join(_DEFAULTS)}")
+    return _DEFAULTS[model]()
+
+
+def resolve(config: ml_collections.ConfigDict) -> ml_collections.FrozenConfigDict:
+    """Fills in what depends on other fields, and checks every value.
+
+    Raises:
+        ConfigError: a field out of its range, or without a value.
+    """
+    config = config.copy_and_resolve_references()
+    if "init_scale" in config and config.init_scale is None:
+        metric = config.model not in ("mf_bpr", "mlp", "ncf")
+        config.init_scale = metric_init_scale(config.dim) if metric else 0.01
+    for field, value in config.items():
+        if value is None:
+            raise ConfigError(f"config.{field} is not set; give --config.{field}=…")
+        if field in _RANGES:
+            low, high = _RANGES[field]
+            if not low <= value <= high:
+                raise ConfigError(
+                    f"config.{field} = {value} is out of range; "
+                    f"it must be in [{low:g}, {high:g}]"
+                )
+        if field in _CHOICES and value not in _CHOICES[field]:
+            raise ConfigError(
+                f"config.{field} = {value!r} is not known; "
+                f"one of: {', '.join(_CHOICES[field])}"
+            )
+    return ml_collections.FrozenConfigDict(config)
+
+
+def settings(config: ml_collections.ConfigDict) -> dict[str, Any]:
+    """The fields that change numbers, without labels."""
+    return {k: v for k, v in config.to_dict().items() if k not in _LABELS}
+
+
+def config_hash(config: ml_collections.ConfigDict, fingerprint: str) -> str:
+    """12 hexadecimal digits over the resolved settings and the prepared data."""
+    canonical = json.dumps(settings(config), sort_keys=True) + fingerprint
+    return hashlib.sha256(canonical.encode()).hexdigest()[:12]

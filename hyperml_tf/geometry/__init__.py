@@ -1,0 +1,1 @@
+"""Pure hyperbolic geometry: functions of tensors, no state."""

@@ -1,0 +1,40 @@
+"""Ranking by distance as ranking by a dot product.
+
+For a fixed user u on the ball of curvature -c,
+
+    d_c(u, v) = 2/√c asinh(√c √(q)),  q = ‖u-v‖²/((1-c‖u‖²)(1-c‖v‖²)),
+
+grows with q, and ‖u-v‖²/(1-c‖v‖²) = -ψ(u)·φ(v) with
+
+    φ(v) = [2v, -1, -‖v‖²]/(1-c‖v‖²),   ψ(u) = [u, ‖u‖², 1].
+
+So nearest neighbours in hyperbolic space are exact maximum inner products in D+2
+dimensions; at c = 0 this is the well-known lift of Euclidean search.
+"""
+
+import tensorflow as tf
+
+from hyperml_tf.geometry import poincare
+
+
+def lift_query(u: tf.Tensor) -> tf.Tensor:
+    """ψ(u) = [u, ‖u‖², 1] of shape [..., D+2] for points u [..., D]."""
+    squared_norm = tf.reduce_sum(u * u, axis=-1, keepdims=True)
+    return tf.concat([u, squared_norm, tf.ones_like(squared_norm)], axis=-1)
+
+
+def lift_item(v: tf.Tensor, c: float) -> tf.Tensor:
+    """φ(v) = [2v, -1, -‖v‖²]/(1-c‖v‖²) of shape [..., D+2] for points v [..., D]."""
+    squared_norm = tf.reduce_sum(v * v, axis=-1, keepdims=True)
+    lifted = tf.concat([2 * v, -tf.ones_like(squared_norm), -squared_norm], axis=-1)
+    return lifted * poincare.conformal_factor(v, c)[..., tf.newaxis] / 2
+
+
+def lifted_to_distance(product: tf.Tensor, u: tf.Tensor, c: float) -> tf.Tensor:
+    """Distances [...] from the products ψ(u)·φ(v) [...] and the query u [..., D]."""
+    q = tf.maximum(-product, 0) * poincare.conformal_factor(u, c) / 2
+    root_c = tf.sqrt(tf.cast(c, q.dtype))
+    euclidean = 2 * tf.sqrt(q)
+    if c == 0:
+        return euclidean
+    return 2 / root_c * tf.asinh(root_c * euclidean / 2)

@@ -1,0 +1,89 @@
+"""Embedding tables. The layer that owns a table declares where its rows lie."""
+
+import tensorflow as tf
+import tf_keras as keras
+
+from hyperml_tf.geometry.row_space import PoincareBall, RowSpace, UnitBall, declare
+
+SERIALIZABLE = keras.saving.register_keras_serializable("hyperml_tf")
+
+
+@SERIALIZABLE
+class RowEmbedding(keras.layers.Layer):
+    """A table of vectors looked up by row, initialised from U(-α, α).
+
+    Args:
+        rows: number of rows.
+        dim: D, the dimension of a row.
+        init_scale: α of the uniform initialiser.
+        seed: seed of the initialiser.
+    """
+
+    def __init__(
+        self, rows: int, dim: int, init_scale: float, seed: int | None = None, **kwargs
+    ):
+        super().__init__(**kwargs)
+        self.rows, self.dim = rows, dim
+        self.init_scale, self.seed = init_scale, seed
+        # Built here, not at the first call: the number of rows is known.
+        self.build(None)
+
+    def build(self, input_shape):
+        """Creates the table and declares where its rows lie."""
+        if self.built:
+            return
+        self.table = self.add_weight(
+            name="table",
+            shape=(self.rows, self.dim),
+            initializer=keras.initializers.RandomUniform(
+                -self.init_scale, self.init_scale, seed=self.seed
+            ),
+        )
+        declare(self.table, self._space())
+        self.built = True
+
+    def _space(self) -> RowSpace:
+        return None
+
+    def call(self, ids: tf.Tensor) -> tf.Tensor:
+        """Rows [..., D] of `ids` [...]."""
+        return tf.gather(self.table, ids)
+
+    def get_config(self):
+        """The arguments of the constructor."""
+        return super().get_config() | {
+            "rows": self.rows,
+            "dim": self.dim,
+            "init_scale": self.init_scale,
+            "seed": self.seed,
+        }
+
+
+@SERIALIZABLE
+class PoincareEmbedding(RowEmbedding):
+    """A table of points of the Poincaré ball of curvature -c.
+
+    The table is declared hyperbolic, so `PoincareOptimizer` rescales its gradients
+    and retracts its rows. At c = 0 the ball is all of ℝᴰ.
+    """
+
+    def __init__(
+        self, rows: int, dim: int, init_scale: float, c: float = 1.0, **kwargs
+    ):
+        self.c = c
+        super().__init__(rows, dim, init_scale, **kwargs)
+
+    def _space(self) -> RowSpace:
+        return PoincareBall(self.c)
+
+    def get_config(self):
+        """The arguments of the constructor."""
+        return super().get_config() | {"c": self.c}
+
+
+@SERIALIZABLE
+class UnitBallEmbedding(RowEmbedding):
+    """A table of Euclidean vectors that `UnitBallOptimizer` keeps at norm <= 1."""
+
+    def _space(self) -> RowSpace:
+        return UnitBall()

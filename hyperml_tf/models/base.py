@@ -1,0 +1,160 @@
+"""The one interface of the recommenders, and what the triplet models share."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import tensorflow as tf
+import tf_keras as keras
+
+from hyperml_tf.layers import RowDropout, RowEmbedding
+
+
+class Recommender(keras.Model):
+    """A model that scores (user, item) pairs and learns from triplets.
+
+    Users and items are row indices. Subclasses give `score`, `score_all` and
+    `train_loss`; `fit` takes batches (users, pos_items, neg_items), each [B].
+
+    Args:
+        num_users: U.
+        num_items: I.
+
+    Attributes:
+        terms: names of the terms that `train_loss` returns.
+    """
+
+    terms: tuple[str, ...] = ("total",)
+
+    def __init__(self, num_users: int, num_items: int, **kwargs):
+        super().__init__(**kwargs)
+        self.num_users, self.num_items = num_users, num_items
+        self.term_means = [keras.metrics.Mean(name=f"loss/{t}") for t in self.terms]
+        #: Steps before the first whose loss was not finite; all steps if none.
+        self.finite_steps = tf.Variable(
+            0, dtype=tf.int64, trainable=False, name="finite_steps"
+        )
+
+    def score(self, users: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
+        """Scores [...] of users [...] and items [...], broadcast; higher is better."""
+        raise NotImplementedError
+
+    def score_all(self, users: tf.Tensor) -> tf.Tensor:
+        """Values [B, I] float64 that order the catalogue as `score` does."""
+        raise NotImplementedError
+
+    def train_loss(
+        self,
+        users: tf.Tensor,
+        pos_items: tf.Tensor,
+        neg_items: tf.Tensor,
+        step: tf.Tensor | None = None,
+    ) -> Mapping[str, tf.Tensor]:
+        """Scalar terms of the loss of a batch; "total" is the one to minimise.
+
+        Args:
+            users: [B] int.
+            pos_items: [B] int.
+            neg_items: [B] int.
+            step: number of the training step, which seeds dropout; None for no
+                dropout.
+        """
+        raise NotImplementedError
+
+    def call(self, inputs):
+        """`score` of (users, items), so that Keras can build and predict."""
+        return self.score(*inputs)
+
+    def train_step(self, data):
+        """One optimizer step; records every term of the loss."""
+        users, pos_items, neg_items = data
+        step = self.optimizer.iterations
+        with tf.GradientTape() as tape:
+            terms = self.train_loss(users, pos_items, neg_items, step)
+        finite = tf.math.is_finite(terms["total"])
+        # Counts on only while every step so far was finite.
+        unbroken = finite & tf.equal(self.finite_steps, step)
+        self.finite_steps.assign_add(tf.cast(unbroken, tf.int64))
+        self.optimizer.minimize(terms["total"], self.trainable_variables, tape)
+        for term, mean in zip(self.terms, self.term_means, strict=True):
+            mean.update_state(terms[term])
+        return {mean.name: mean.result() for mean in self.term_means}
+
+    @property
+    def metrics(self):
+        """The means of the loss terms, reset by Keras at every epoch."""
+        return self.term_means
+
+
+class TableRecommender(Recommender):
+    """A triplet model with one table for users and one for items.
+
+    Subclasses also give `query_vectors` and `item_vectors`, whose inner products
+    order the catalogue as `score` does: evaluation and serving use them.
+
+    Args:
+        num_users: U.
+        num_items: I.
+        dim: D.
+        init_scale: α of the initialiser U(-α, α).
+        dropout: rate at which coordinates of looked-up rows are zeroed in training.
+        seed: root of initialisation and dropout.
+        embedding: layer class of the tables.
+    """
+
+    def __init__(
+        self,
+        num_users: int,
+        num_items: int,
+        *,
+        dim: int,
+        init_scale: float,
+        dropout: float,
+        seed: int,
+        embedding: Callable[..., RowEmbedding] = RowEmbedding,
+    ):
+        super().__init__(num_users, num_items)
+        streams = np.random.SeedSequence(seed).generate_state(4)
+        init, mask = [int(s) >> 1 for s in streams[:2]], [int(s) for s in streams[2:]]
+        self.user_table = embedding(
+            num_users, dim, init_scale, seed=init[0], name="users"
+        )
+        self.item_table = embedding(
+            num_items, dim, init_scale, seed=init[1], name="items"
+        )
+        self.user_dropout = RowDropout(dropout, mask[0])
+        self.item_dropout = RowDropout(dropout, mask[1])
+
+    def triplet_rows(self, users, pos_items, neg_items, step):
+        """Rows [B, D] of users, positives and negatives, masked if training.
+
+        Both item lookups are one gather, so the item table's gradient is one
+        `IndexedSlices`.
+        """
+        user = self.user_table(users)
+        item = self.item_table(tf.concat([pos_items, neg_items], axis=0))
+        if step is not None:
+            user, item = self.user_dropout(user, step), self.item_dropout(item, step)
+        pos_item, neg_item = tf.split(item, 2)
+        return user, pos_item, neg_item
+
+    def query_vectors(self, users: tf.Tensor) -> tf.Tensor:
+        """[B, K] float64 vectors of users [B]."""
+        raise NotImplementedError
+
+    def item_vectors(self) -> tf.Tensor:
+        """[I, K] float64 vectors of the whole catalogue."""
+        raise NotImplementedError
+
+    def score_all(self, users):
+        """Inner products of `query_vectors` and `item_vectors`, [B, I] float64."""
+        return tf.matmul(
+            self.query_vectors(users), self.item_vectors(), transpose_b=True
+        )
+
+    def _exact(self, table: RowEmbedding) -> tf.Tensor:
+        return tf.cast(table.table, tf.float64)
+
+
+def metric_init_scale(dim: int, beta: float = 0.01) -> float:
+    """α = (3β²/2d)^(1/3), the paper's initial scale of metric learning models (§3.1)."""
+    return (3 * beta**2 / (2 * dim)) ** (1 / 3)

@@ -1,0 +1,47 @@
+"""Collaborative metric learning (Hsieh et al. 2017), with one uniform negative."""
+
+import tensorflow as tf
+
+from hyperml_tf.geometry import lift
+from hyperml_tf.layers import PullPushLoss, UnitBallEmbedding
+from hyperml_tf.models.base import TableRecommender
+
+
+def squared_euclidean(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+    """‖x - y‖², [...] of x, y [..., D]."""
+    return tf.reduce_sum(tf.math.squared_difference(x, y), axis=-1)
+
+
+class CML(TableRecommender):
+    """Score -‖u-v‖², loss [m + ‖u-v_j‖² - ‖u-v_k‖²]₊, rows kept in the unit ball.
+
+    Args:
+        num_users: U.
+        num_items: I.
+        margin: m.
+        **options: see `TableRecommender`.
+    """
+
+    def __init__(self, num_users: int, num_items: int, *, margin: float, **options):
+        super().__init__(num_users, num_items, embedding=UnitBallEmbedding, **options)
+        self.pull_push = PullPushLoss(margin)
+
+    def score(self, users, items):
+        """-‖u-v‖²."""
+        return -squared_euclidean(self.user_table(users), self.item_table(items))
+
+    def train_loss(self, users, pos_items, neg_items, step=None):
+        """The hinge, mean over the batch."""
+        user, pos_item, neg_item = self.triplet_rows(users, pos_items, neg_items, step)
+        hinge = self.pull_push(
+            squared_euclidean(user, pos_item), squared_euclidean(user, neg_item)
+        )
+        return {"total": tf.reduce_mean(hinge)}
+
+    def query_vectors(self, users):
+        """[u, ‖u‖², 1]."""
+        return lift.lift_query(tf.gather(self._exact(self.user_table), users))
+
+    def item_vectors(self):
+        """[2v, -1, -‖v‖²]."""
+        return lift.lift_item(self._exact(self.item_table), c=0.0)

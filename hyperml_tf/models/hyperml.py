@@ -1,0 +1,99 @@
+"""HyperML and HyperTS, the two variants of the paper (§2.3, §3.4)."""
+
+import functools
+
+import tensorflow as tf
+
+from hyperml_tf.geometry import lift, poincare
+from hyperml_tf.layers import (
+    DistortionLoss,
+    GyrovectorDistance,
+    PoincareEmbedding,
+    PullPushLoss,
+)
+from hyperml_tf.models.base import TableRecommender
+
+
+class _HyperbolicRecommender(TableRecommender):
+    """What both variants share: L = L_P + γ L_D (Eqs 11-13) on points of the ball.
+
+    Args:
+        num_users: U.
+        num_items: I.
+        c: absolute curvature of the ball.
+        margin: m of the pull-push loss.
+        distortion_weight: γ.
+        **options: see `TableRecommender`.
+    """
+
+    terms = ("total", "pull_push", "distortion")
+
+    def __init__(
+        self,
+        num_users: int,
+        num_items: int,
+        *,
+        c: float,
+        margin: float,
+        distortion_weight: float,
+        **options,
+    ):
+        super().__init__(num_users, num_items, **options)
+        self.c, self.distortion_weight = c, distortion_weight
+        self.distance = GyrovectorDistance(c)
+        self.squared_distance = GyrovectorDistance(c, squared=True)
+        self.pull_push = PullPushLoss(margin)
+        self.distortion = DistortionLoss(c)
+
+    def points(self, rows: tf.Tensor) -> tf.Tensor:
+        """Points of the ball [..., D] from rows of a table, masked or not."""
+        raise NotImplementedError
+
+    def score(self, users, items):
+        """-d_c(u, v)."""
+        user, item = self.user_table(users), self.item_table(items)
+        return -self.distance(self.points(user), self.points(item))
+
+    def train_loss(self, users, pos_items, neg_items, step=None):
+        """Eq. 13, means over the batch."""
+        rows = self.triplet_rows(users, pos_items, neg_items, step)
+        user, pos_item, neg_item = (self.points(row) for row in rows)
+        pull_push = tf.reduce_mean(
+            self.pull_push(
+                self.squared_distance(user, pos_item),
+                self.squared_distance(user, neg_item),
+            )
+        )
+        distortion = tf.reduce_mean(self.distortion(user, pos_item, neg_item))
+        total = pull_push + self.distortion_weight * distortion
+        return {"total": total, "pull_push": pull_push, "distortion": distortion}
+
+    def query_vectors(self, users):
+        """ψ(u) of `geometry.lift`."""
+        return lift.lift_query(
+            self.points(tf.gather(self._exact(self.user_table), users))
+        )
+
+    def item_vectors(self):
+        """φ(v) of `geometry.lift`."""
+        return lift.lift_item(self.points(self._exact(self.item_table)), self.c)
+
+
+class HyperML(_HyperbolicRecommender):
+    """Rows are points of the ball, moved by `PoincareOptimizer`."""
+
+    def __init__(self, num_users: int, num_items: int, *, c: float, **options):
+        table = functools.partial(PoincareEmbedding, c=c)
+        super().__init__(num_users, num_items, c=c, embedding=table, **options)
+
+    def points(self, rows):
+        """The rows themselves; dropout can scale them out of the ball, so projected."""
+        return poincare.project(rows, self.c)
+
+
+class HyperTS(_HyperbolicRecommender):
+    """Rows are tangent vectors at the origin, moved by a Euclidean optimizer."""
+
+    def points(self, rows):
+        """exp_0 of the rows; a long vector lands on the rim itself, so projected."""
+        return poincare.project(poincare.exp0(rows, self.c), self.c)

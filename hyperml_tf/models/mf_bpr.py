@@ -1,0 +1,45 @@
+"""Matrix factorisation with Bayesian personalised ranking (Rendle et al. 2009)."""
+
+import tensorflow as tf
+
+from hyperml_tf.models.base import TableRecommender
+
+
+class MFBPR(TableRecommender):
+    """Score u·v, loss softplus(-(u·v_j - u·v_k)) + l2 (‖u‖² + ‖v_j‖² + ‖v_k‖²).
+
+    Args:
+        num_users: U.
+        num_items: I.
+        l2: weight of the penalty, added per triplet before the mean.
+        **options: see `TableRecommender`.
+    """
+
+    terms = ("total", "bpr")
+
+    def __init__(self, num_users: int, num_items: int, *, l2: float, **options):
+        super().__init__(num_users, num_items, **options)
+        self.l2 = l2
+
+    def score(self, users, items):
+        """u·v."""
+        return tf.reduce_sum(self.user_table(users) * self.item_table(items), axis=-1)
+
+    def train_loss(self, users, pos_items, neg_items, step=None):
+        """BPR, mean over the batch; the penalty is on the rows as looked up."""
+        user, pos_item, neg_item = rows = self.triplet_rows(
+            users, pos_items, neg_items, step
+        )
+        difference = tf.reduce_sum(user * (pos_item - neg_item), axis=-1)
+        # softplus, never log(sigmoid): that is log(0) for a wide difference.
+        bpr = tf.reduce_mean(tf.nn.softplus(-difference))
+        squared = tf.add_n([tf.reduce_sum(row * row, axis=-1) for row in rows])
+        return {"total": bpr + self.l2 * tf.reduce_mean(squared), "bpr": bpr}
+
+    def query_vectors(self, users):
+        """u."""
+        return tf.gather(self._exact(self.user_table), users)
+
+    def item_vectors(self):
+        """v."""
+        return self._exact(self.item_table)

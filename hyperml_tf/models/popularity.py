@@ -1,0 +1,36 @@
+"""The floor of every table: items ranked by their training interactions."""
+
+import numpy as np
+import tensorflow as tf
+
+from hyperml_tf.models.base import Recommender
+
+
+class Popularity(Recommender):
+    """Score: the number of training interactions of the item, whoever the user.
+
+    Call `adapt` once; there is nothing to train.
+    """
+
+    def __init__(self, num_users: int, num_items: int):
+        super().__init__(num_users, num_items)
+        self.counts = self.add_weight(
+            name="counts",
+            shape=(num_items,),
+            dtype=tf.float64,
+            initializer="zeros",
+            trainable=False,
+        )
+
+    def adapt(self, train_items: np.ndarray) -> None:
+        """Counts training interactions [N] by item."""
+        self.counts.assign(np.bincount(train_items, minlength=self.num_items))
+
+    def score(self, users, items):
+        """Counts of items, broadcast against users."""
+        counts = tf.gather(self.counts, items)
+        return counts + tf.zeros_like(users, dtype=counts.dtype)
+
+    def score_all(self, users):
+        """The counts, once per user."""
+        return tf.tile(self.counts[tf.newaxis], [tf.size(users), 1])
