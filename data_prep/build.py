@@ -1,0 +1,131 @@
+"""Interactions in, the arrays of a prepared folder out: the steps in order."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from data_prep import split
+from data_prep.errors import InputError
+from data_prep.interactions import Interactions, index_ids
+from data_prep.sources import Paper
+
+# Named streams of one seed: a list never depends on how much another drew.
+_STREAMS = ("valid_negatives", "test_negatives")
+
+
+@dataclasses.dataclass
+class Prepared:
+    """Everything that `folder.write` puts on disk but the source's description."""
+
+    arrays: dict[str, np.ndarray]
+    user_ids: list[str]
+    item_ids: list[str]
+    stats: dict[str, Any]
+
+
+def build(
+    rows: Interactions,
+    seed: int,
+    min_user_interactions: int = 0,
+    k_core_near: Paper | None = None,
+) -> Prepared:
+    """Indexes ids, orders and de-duplicates, filters, splits, draws negatives.
+
+    Args:
+        rows: from a parser; its columns are released as they are used.
+        seed: root of the evaluation negatives' streams.
+        min_user_interactions: users with fewer distinct items are left out.
+        k_core_near: keep the k-core whose counts are nearest to these.
+
+    Raises:
+        InputError: nothing is left, or nothing could be held out.
+    """
+    read = len(rows.user)
+    if not read:
+        raise InputError(f"no interactions could be read; lines: {rows.dropped}")
+    user, user_ids = index_ids(rows.user, "user")
+    item, item_ids = index_ids(rows.item, "item")
+    dated, time = np.ones(read, bool), None
+    if rows.time is not None:
+        dated = rows.time.is_valid().to_numpy()
+        time = rows.time.fill_null(0).to_numpy()
+    rows.user = rows.item = rows.time = None  # several GB for the largest
+    order = split.chronological_order(user, item, time, dated)
+    del time
+    user, item, dated = user[order], item[order], dated[order]
+    duplicates = read - len(order)
+    del order
+    dropped = dict(rows.dropped)
+    filtered: dict[str, Any] = {"kind": "none"}
+    if min_user_interactions:
+        keep = split.users_with_at_least(user, min_user_interactions)
+        filtered = {"kind": "users", "min_interactions": min_user_interactions}
+        reason = f"user with fewer than {min_user_interactions} interactions"
+    elif k_core_near is not None:
+        k, keep, tried = split.nearest_k_core(
+            user,
+            item,
+            k_core_near.users,
+            k_core_near.items,
+            k_core_near.interactions,
+        )
+        filtered = {"kind": "k-core", "k": k, "tried": tried}
+        reason = f"outside the {k}-core"
+    if filtered["kind"] != "none" and not keep.all():
+        dropped[reason] = int(len(keep) - keep.sum())
+        user, item, dated = user[keep], item[keep], dated[keep]
+        user, user_ids = _without_gaps(user, user_ids)
+        item, item_ids = _without_gaps(item, item_ids)
+    users, items, kept = len(user_ids), len(item_ids), len(user)
+    if users < 2 or items < 2:
+        raise InputError(
+            f"{users:,} users and {items:,} items are left of {read:,} rows "
+            f"({_reasons(dropped, duplicates)}); at least 2 of each are needed"
+        )
+    parts = split.leave_one_out(user, item, dated, users)
+    held = parts.test_item >= 0
+    if not held.any():
+        raise InputError(
+            f"no user has {split.MIN_INTERACTIONS} distinct items of which two are "
+            "dated, so nothing can be held out for evaluation; give more "
+            "interactions, or their times"
+        )
+    arrays = dataclasses.asdict(parts)
+    children = np.random.SeedSequence(seed).spawn(len(_STREAMS))
+    for name, child in zip(_STREAMS, children, strict=True):
+        rng = np.random.default_rng(child)
+        arrays[name] = split.evaluation_negatives(user, item, held, items, rng)
+    short = (arrays["test_negatives"][held] < 0).any(axis=1)
+    stats = {
+        "users": users,
+        "items": items,
+        "interactions": kept,
+        "interactions_table1": kept + 2 * users,
+        "train": len(parts.train_user),
+        "held_out_users": int(held.sum()),
+        "density": kept / (users * items),
+        "density_table1": (kept + 2 * users) / (users * items),
+        "undated": int(kept - dated.sum()),
+        "duplicates_dropped": duplicates,
+        "rows_dropped": dropped,
+        "short_negative_lists": int(short.sum()),
+        "filter": filtered,
+        "tie_rule": split.TIE_RULE,
+        "seed": seed,
+    }
+    return Prepared(arrays, user_ids, item_ids, stats)
+
+
+def _without_gaps(codes: np.ndarray, ids: list[str]) -> tuple[np.ndarray, list[str]]:
+    """Drops the ids that no row uses any more; the order of the rest stays."""
+    used = np.bincount(codes, minlength=len(ids)) > 0
+    renumbered = (np.cumsum(used) - 1).astype(np.int32)
+    return renumbered[codes], [ids[n] for n in np.flatnonzero(used)]
+
+
+def _reasons(dropped: dict[str, int], duplicates: int) -> str:
+    named = {**dropped, "repeated pair": duplicates}
+    return ", ".join(f"{count:,} {reason}" for reason, count in named.items() if count)

@@ -1,0 +1,160 @@
+"""Flags of `python -m data_prep.prepare`, and where its messages go.
+
+Results and progress go to stdout, warnings and errors to stderr, one a line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging as standard_logging
+import re
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from absl import logging
+
+from data_prep.sources import DATASETS, PAPER_KEYS
+
+_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
+
+_EXAMPLES = f"""\
+datasets: {" ".join(DATASETS)}
+examples:
+  python -m data_prep.prepare --dataset=ml100k
+  python -m data_prep.prepare --dataset=all --raw_dir=raw
+  python -m data_prep.prepare --dataset=mine --table=clicks.parquet \\
+      --user_column=uid --item_column=sku --time_column=at --items=products.csv
+exit codes: 0 done, 2 bad usage or input, 3 datasets skipped for want of files"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see --help\n")
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """Reads the flags; bad usage ends the process with 2 and one line.
+
+    Returns:
+        The flags, with `keys`: the datasets to prepare.
+    """
+    parser = _Parser(
+        prog="data_prep.prepare",
+        description="Turns a publisher's files, or any table of interactions, into "
+        "a prepared folder DATA_DIR/KEY/.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    flag = parser.add_argument
+    flag("--dataset", metavar="KEY[,KEY]", help="datasets, or `all` (the paper's ten)")
+    flag("--data_dir", metavar="DIR", type=Path, default=Path("data"), help="[data]")
+    flag(
+        "--raw_dir",
+        metavar="DIR",
+        type=Path,
+        default=Path("raw"),
+        help="where the publishers' files lie or are put [raw]",
+    )
+    flag(
+        "--table",
+        metavar="FILE",
+        type=Path,
+        help="take the interactions from a CSV, "
+        "CSV.GZ or Parquet file; KEY may be a new name then",
+    )
+    flag("--user_column", metavar="NAME", help="of the table [user]")
+    flag("--item_column", metavar="NAME", help="of the table [item]")
+    flag(
+        "--time_column",
+        metavar="NAME",
+        help="of the table [timestamp, else position]; empty: rows are in time order",
+    )
+    flag(
+        "--items",
+        metavar="FILE",
+        type=Path,
+        help="titles and genres: a table with columns item, title, genres",
+    )
+    flag("--mirror", metavar="URL", help="download from here instead of the publisher")
+    flag(
+        "--seed",
+        metavar="N",
+        type=int,
+        default=0,
+        help="of the evaluation negatives [0]",
+    )
+    flag(
+        "--allow_count_mismatch",
+        action="store_true",
+        help="go on although counts differ from the publisher's",
+    )
+    flag(
+        "--allow_checksum_mismatch",
+        action="store_true",
+        help="read a file although its SHA-256 is not the publisher's",
+    )
+    flag(
+        "--statistics",
+        action="store_true",
+        help="print Table 1, ours beside the paper's, from what is prepared",
+    )
+    options = parser.parse_args(arguments)
+    options.keys = _keys(options.dataset)
+    problem = _problem(options)
+    if problem:
+        parser.error(problem)
+    return options
+
+
+def _keys(dataset: str | None) -> list[str]:
+    named = [key.strip() for key in (dataset or "").split(",")]
+    keys = [k for key in named for k in (PAPER_KEYS if key == "all" else [key]) if k]
+    return list(dict.fromkeys(keys))
+
+
+def _problem(options: argparse.Namespace) -> str | None:
+    if not options.keys and not options.statistics:
+        return "--dataset=KEY is missing"
+    for key in options.keys:
+        if not _KEY.match(key):
+            return f"--dataset={key!r}: a name has 1 to 64 letters, digits, _ or -"
+        if key not in DATASETS and options.table is None:
+            return (
+                f"--dataset={key}: none of {', '.join(DATASETS)}; for data of your "
+                "own add --table=FILE"
+            )
+    one_only = options.table is not None or options.items is not None
+    if one_only and (len(options.keys) != 1 or "all" in (options.dataset or "")):
+        return "--table and --items go with exactly one --dataset"
+    if options.table is None:
+        for name in ("user_column", "item_column", "time_column"):
+            if getattr(options, name) is not None:
+                return f"--{name} goes with --table=FILE"
+    if options.seed < 0:
+        return f"--seed={options.seed}: a seed is 0 or more"
+    if options.mirror and not re.match(r"https?://[^/]", options.mirror):
+        return f"--mirror={options.mirror}: an http:// or https:// address is needed"
+    return None
+
+
+def set_up_logging() -> None:
+    """Plain lines: up to INFO on stdout, warnings and errors on stderr."""
+    logging.use_absl_handler()
+    logging.set_verbosity(logging.INFO)
+    logger = logging.get_absl_logger()
+    logger.propagate = False
+    logger.handlers.clear()
+    for stream, wanted in ((sys.stdout, _is_info), (sys.stderr, _is_problem)):
+        handler = standard_logging.StreamHandler(stream)
+        handler.addFilter(wanted)
+        logger.addHandler(handler)
+
+
+def _is_info(record: standard_logging.LogRecord) -> bool:
+    return record.levelno < standard_logging.WARNING
+
+
+def _is_problem(record: standard_logging.LogRecord) -> bool:
+    return record.levelno >= standard_logging.WARNING

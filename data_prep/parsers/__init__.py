@@ -1,0 +1,1 @@
+"""One module per publisher's format; each turns `Inputs` into `Interactions`."""

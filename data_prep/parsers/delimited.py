@@ -1,0 +1,86 @@
+"""Delimited files of whole numbers, as MovieLens and goodbooks publish them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import IO
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pacsv
+
+from data_prep.errors import InputError
+
+_BLOCK_BYTES = 8 << 20
+_INTEGER = r"^-?[0-9]{1,18}$"
+
+
+def read_integers(
+    stream: IO[bytes],
+    where: str,
+    wanted: list[str],
+    delimiter: str,
+    header: list[str] | None = None,
+) -> tuple[pa.Table, dict[str, int]]:
+    """Reads some columns; lines that do not fit are dropped and counted.
+
+    Args:
+        stream: the file's bytes; not necessarily UTF-8 in the junk.
+        where: the file, for messages.
+        wanted: names of the columns to read: user, item and perhaps time.
+        delimiter: one character.
+        header: names of all columns; None: the first line holds them.
+
+    Returns:
+        A table of int64 columns in the order of `wanted`, null only in the
+        third (an empty time), and the counts of lines dropped by reason.
+    """
+    dropped: Counter[str] = Counter()
+
+    def drop_line(row: pacsv.InvalidRow) -> str:
+        dropped["wrong number of fields"] += 1
+        return "skip"
+
+    try:
+        reader = pacsv.open_csv(
+            stream,
+            read_options=pacsv.ReadOptions(
+                column_names=header, block_size=_BLOCK_BYTES
+            ),
+            parse_options=pacsv.ParseOptions(
+                delimiter=delimiter, quote_char=False, invalid_row_handler=drop_line
+            ),
+            convert_options=pacsv.ConvertOptions(
+                include_columns=wanted,
+                column_types={name: pa.string() for name in wanted},
+                strings_can_be_null=True,
+                null_values=[""],
+                check_utf8=False,
+            ),
+        )
+        batches = [_whole_numbers(batch, dropped) for batch in reader]
+    except pa.ArrowException as error:
+        text = " ".join(str(error).split())[:200]
+        raise InputError(f"{where}: not the publisher's format: {text}") from error
+    schema = pa.schema([(name, pa.int64()) for name in wanted])
+    return pa.Table.from_batches(batches, schema), dict(dropped)
+
+
+def _whole_numbers(batch: pa.RecordBatch, dropped: Counter[str]) -> pa.RecordBatch:
+    try:
+        numbers = [column.cast(pa.int64()) for column in batch.columns]
+    except pa.ArrowInvalid:  # junk in this block: look at each value
+        fits = None
+        for column in batch.columns:
+            good = pc.match_substring_regex(column, _INTEGER)
+            good = pc.fill_null(good, True)
+            fits = good if fits is None else pc.and_(fits, good)
+        dropped["not whole numbers"] += batch.num_rows - fits.true_count
+        batch = batch.filter(fits)
+        numbers = [column.cast(pa.int64()) for column in batch.columns]
+    whole = pa.RecordBatch.from_arrays(numbers, names=batch.schema.names)
+    there = pc.and_(whole.column(0).is_valid(), whole.column(1).is_valid())
+    if there.true_count < whole.num_rows:
+        dropped["no user or no item"] += whole.num_rows - there.true_count
+        whole = whole.filter(there)
+    return whole
