@@ -13,10 +13,12 @@ import pathlib
 import numpy as np
 import pandas as pd
 
+from hyperml_tf.errors import InputError
+
 FORMAT_VERSION = 1
 
 
-class DataError(Exception):
+class DataError(InputError):
     """A prepared folder that cannot be used; the message says what, where, remedy."""
 
 

@@ -42,10 +42,10 @@ def sampled(model: Recommender, interactions: Interactions, split: str) -> Ranki
     held_out, negatives = _split(interactions, split)
     users = np.flatnonzero(held_out >= 0)
     result = _empty(interactions)
+    pairs = tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, None], tf.int32)
     score = tf.function(
-        lambda user, item: model.score(user[:, tf.newaxis], item),
-        input_signature=[tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, None], tf.int32)],
-    )  # fmt: skip
+        lambda user, item: model.score(user[:, tf.newaxis], item), input_signature=pairs
+    )
     for start in range(0, len(users), _SAMPLED_BLOCK):
         block = users[start : start + _SAMPLED_BLOCK]
         items = np.concatenate([held_out[block, np.newaxis], negatives[block]], axis=1)
@@ -84,9 +84,8 @@ def full(model: Recommender, interactions: Interactions, split: str) -> Ranking:
         if split == "test":
             known_row = np.concatenate([known_row, np.arange(len(block))])
             known_item = np.concatenate([known_item, interactions.valid_item[block]])
-        better, tied, is_nan = compare(
-            *(np.asarray(part, np.int32) for part in (block, held_out[block], known_row, known_item))
-        )  # fmt: skip
+        arguments = block, held_out[block], known_row, known_item
+        better, tied, is_nan = compare(*(np.int32(a) for a in arguments))
         known = np.bincount(known_row, minlength=len(block))
         candidates = interactions.num_items - known
         rank = 1 + better.numpy() + tied.numpy() / 2

@@ -12,6 +12,7 @@ from typing import Any
 import ml_collections
 from ml_collections import config_dict
 
+from hyperml_tf.errors import InputError
 from hyperml_tf.models import MODELS
 from hyperml_tf.models.base import metric_init_scale
 from hyperml_tf.optimizers.poincare import RETRACTIONS
@@ -48,7 +49,7 @@ _RANGES: dict[str, tuple[float, float]] = {
 _CHOICES = {"optimizer": OPTIMIZERS, "retraction": RETRACTIONS, "model": tuple(MODELS)}
 
 
-class ConfigError(ValueError):
+class ConfigError(InputError):
     """A configuration that cannot be run; the message names value, rule, remedy."""
 
 
@@ -124,15 +125,27 @@ _DEFAULTS = {
 }
 
 
-def for_model(model: str) -> ml_collections.ConfigDict:
+def for_model(
+    model: str,
+    dataset: str | None = None,
+    paper: tuple[float, float] | None = None,
+) -> ml_collections.ConfigDict:
     """The defaults of a model key.
+
+    Args:
+        model: key of `models.MODELS`.
+        dataset: dataset key.
+        paper: nDCG@10 and HR@10 of Table 2, where the paper has them.
 
     Raises:
         ConfigError: unknown key.
     """
     if model not in _DEFAULTS:
         raise ConfigError(f"unknown model {model!r}; one of: {', '.join(_DEFAULTS)}")
-    return _DEFAULTS[model]()
+    config = _DEFAULTS[model]()
+    config.dataset = dataset
+    config.paper = dict(zip(("ndcg10", "hr10"), paper or (), strict=False))
+    return config
 
 
 def resolve(config: ml_collections.ConfigDict) -> ml_collections.FrozenConfigDict:

@@ -156,5 +156,5 @@ class TableRecommender(Recommender):
 
 
 def metric_init_scale(dim: int, beta: float = 0.01) -> float:
-    """α = (3β²/2d)^(1/3), the paper's initial scale of metric learning models (§3.1)."""
+    """α = (3β²/2d)^(1/3), the initial scale of metric learning models (§3.1)."""
     return (3 * beta**2 / (2 * dim)) ** (1 / 3)

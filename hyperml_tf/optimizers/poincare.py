@@ -7,7 +7,6 @@ gradient handed to a Euclidean optimizer, and *not* Riemannian Adam (Bécigneul 
 divides by the root of its second moment, it undoes most of the rescaling.
 """
 
-import tensorflow as tf
 import tf_keras as keras
 
 from hyperml_tf.geometry import poincare
@@ -47,7 +46,8 @@ class PoincareOptimizer(RowOptimizer):
     ):
         if retraction not in RETRACTIONS:
             raise ValueError(
-                f"retraction must be one of {', '.join(RETRACTIONS)}, got {retraction!r}"
+                f"retraction {retraction!r} is not known; one of: "
+                f"{', '.join(RETRACTIONS)}"
             )
         super().__init__(inner, name=name, **kwargs)
         self.c, self.retraction = c, retraction

@@ -9,7 +9,9 @@ from hyperml_tf.optimizers.rows import RowOptimizer
 
 @keras.saving.register_keras_serializable("hyperml_tf")
 class UnitBallOptimizer(RowOptimizer):
-    """θ ← θ' / max(1, ‖θ'‖) after each inner step θ': CML's norm bound (Hsieh et al. 2017).
+    """θ ← θ' / max(1, ‖θ'‖) after each inner step θ'.
+
+    The norm bound of CML (Hsieh et al. 2017).
 
     Args:
         inner: the optimizer of the Euclidean step.

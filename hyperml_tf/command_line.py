@@ -1,0 +1,101 @@
+"""What the commands share: flags, messages, exit codes.
+
+0 done; 1 a run failed; 2 bad usage or input, with one line that says what, where and
+the remedy; 3 datasets skipped for want of files; 130 interrupted.
+"""
+
+import logging as standard_logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+from absl import app, flags, logging
+
+from hyperml_tf.errors import InputError, RunError
+
+FLAGS = flags.FLAGS
+
+
+def define_folders() -> tuple[flags.FlagHolder, flags.FlagHolder]:
+    """The flags --data_dir and --runs_dir, which every command knows alike."""
+    data_dir = flags.DEFINE_string("data_dir", "data", "Prepared datasets.")
+    runs_dir = flags.DEFINE_string("runs_dir", "runs", "Runs.")
+    return data_dir, runs_dir
+
+
+def run(main: Callable[[], int | None], description: str) -> None:
+    """Parses flags, calls `main`, and ends the process with its exit code.
+
+    Args:
+        main: takes no arguments; returns an exit code, None for 0.
+        description: shown by --help above the flags.
+    """
+    app.run(lambda _: _guarded(main), flags_parser=lambda a: _parse(a, description))
+
+
+def _parse(arguments: list[str], description: str) -> list[str]:
+    if any(a in ("--help", "-h", "-help") for a in arguments[1:]):
+        print(_help(description))
+        sys.exit(0)
+    try:
+        rest = FLAGS(arguments)
+    except (flags.Error, InputError) as error:
+        _fail(str(error), 2)
+    except Exception as error:  # a config file is the user's code: anything may come
+        _fail(f"{type(error).__name__}: {error}", 2)
+    if len(rest) > 1:
+        _fail(f"unexpected argument {rest[1]!r}; see --help", 2)
+    _set_up_logging()
+    return rest
+
+
+def _help(description: str) -> str:
+    lines = [description.strip(), "", "flags:"]
+    ours = FLAGS.flags_by_module_dict()
+    for flag in ours.get(sys.argv[0], []) + ours.get(__name__, []):
+        default = "" if flag.default in (None, "") else f" [{flag.default}]"
+        lines.append(f"  --{flag.name:<14} {flag.help}{default}")
+    return "\n".join(lines)
+
+
+def _guarded(main: Callable[[], int | None]) -> int:
+    # A plain `kill` should leave as Ctrl-C does: files closed, one line said.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        return main() or 0
+    except InputError as error:
+        _fail(str(error), 2)
+    except RunError as error:
+        _fail(str(error), 1)
+    except OSError as error:
+        _fail(f"{error.strerror or error}: {error.filename or ''}", 2)
+    except KeyboardInterrupt:
+        _fail("interrupted; the same command goes on from the last checkpoint", 130)
+
+
+def _fail(message: str, code: int) -> None:
+    name = os.path.splitext(os.path.basename(sys.argv[0]))[0]
+    print(f"{name}: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _set_up_logging() -> None:
+    """Plain lines, without absl's prefix, on stdout; warnings on stderr."""
+    logging.use_absl_handler()
+    logging.set_verbosity(logging.INFO)
+    handler = standard_logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        standard_logging.Formatter("%(asctime)s  %(message)s", "%H:%M:%S")
+    )
+    handler.addFilter(_is_ours_or_warning)
+    logger = logging.get_absl_logger()
+    logger.propagate = False
+    logger.handlers.clear()
+    logger.addHandler(handler)
+
+
+def _is_ours_or_warning(record: standard_logging.LogRecord) -> bool:
+    # TensorFlow logs its internals through absl too.
+    ours = os.path.dirname(__file__) in record.pathname
+    return ours or record.levelno >= standard_logging.WARNING

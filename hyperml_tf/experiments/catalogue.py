@@ -1,0 +1,39 @@
+"""The committed configurations: `run_configs/<dataset>.py`, by dataset and model."""
+
+import importlib.util
+import pathlib
+
+import ml_collections
+
+from hyperml_tf.experiments.config import ConfigError
+
+#: The paper's ten, in the order of its tables.
+PAPER_DATASETS = (
+    "ml20m", "ml1m", "goodbooks", "yelp", "meetup",
+    "clothing", "sports", "cellphones", "games", "automotive",
+)  # fmt: skip
+
+FOLDER = pathlib.Path(__file__).parents[2] / "run_configs"
+
+
+def path_of(dataset: str) -> pathlib.Path:
+    """The config file of a dataset; `own_table.py` for one that has none."""
+    path = FOLDER / f"{dataset}.py"
+    return path if path.exists() else FOLDER / "own_table.py"
+
+
+def load(dataset: str, model: str) -> ml_collections.ConfigDict:
+    """The committed config of a model on a dataset, not yet resolved.
+
+    Raises:
+        ConfigError: the file cannot be loaded, or does not know the model.
+    """
+    path = path_of(dataset)
+    spec = importlib.util.spec_from_file_location(f"run_configs.{path.stem}", path)
+    if spec is None or spec.loader is None or not path.exists():
+        raise ConfigError(f"no config file {path}; is this a whole checkout?")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    config = module.get_config(model)
+    config.dataset = dataset
+    return config

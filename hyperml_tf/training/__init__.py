@@ -1,0 +1,1 @@
+"""One run: build, fit, select on validation, score the test items once."""

@@ -1,0 +1,48 @@
+"""Model and optimizer from a resolved config."""
+
+import numpy as np
+import tf_keras as keras
+
+from hyperml_tf.data.interactions import Interactions
+from hyperml_tf.models import MODELS, Popularity, Recommender
+from hyperml_tf.optimizers import LazyAdam, PoincareOptimizer, UnitBallOptimizer
+
+# Fields of a config that are arguments of the model's constructor.
+_MODEL_FIELDS = (
+    "dim", "init_scale", "dropout", "c", "margin", "distortion_weight", "l2",
+)  # fmt: skip
+
+
+def build_model(config, interactions: Interactions, seed: int) -> Recommender:
+    """The untrained model of a resolved config.
+
+    Args:
+        config: resolved config.
+        interactions: gives U and I, and the counts of the popularity model.
+        seed: root of initialisation and dropout.
+    """
+    size = interactions.num_users, interactions.num_items
+    if config.model == "popularity":
+        model = Popularity(*size)
+        model.adapt(np.asarray(interactions.train_item))
+        return model
+    options = {field: config[field] for field in _MODEL_FIELDS if field in config}
+    return MODELS[config.model](*size, seed=seed, **options)
+
+
+def build_optimizer(config) -> keras.optimizers.Optimizer:
+    """The optimizer of a resolved config: a Euclidean one, wrapped where rows need it."""
+    rate = config.learning_rate
+    inner = {
+        "adam": lambda: LazyAdam(rate),
+        "adam_dense": lambda: keras.optimizers.Adam(
+            rate, epsilon=1e-8, jit_compile=False
+        ),
+        "adagrad": lambda: keras.optimizers.Adagrad(rate, jit_compile=False),
+        "sgd": lambda: keras.optimizers.SGD(rate, jit_compile=False),
+    }[config.optimizer]()
+    if config.model == "hyperml":
+        return PoincareOptimizer(inner, config.c, config.retraction)
+    if config.model == "cml":
+        return UnitBallOptimizer(inner)
+    return inner

@@ -1,0 +1,212 @@
+"""What happens between epochs: validation, checkpoints, the record, TensorBoard."""
+
+import csv
+import io
+import math
+import time
+
+import numpy as np
+import tensorflow as tf
+import tf_keras as keras
+from absl import logging
+
+from hyperml_tf.data.interactions import Interactions
+from hyperml_tf.errors import RunError
+from hyperml_tf.evaluation import protocol
+from hyperml_tf.geometry import poincare
+from hyperml_tf.geometry.row_space import PoincareBall, row_space
+from hyperml_tf.models.base import Recommender, TableRecommender
+from hyperml_tf.training.run_folder import Run, write_atomically
+
+_PROGRESS_SECONDS = 10.0
+_HISTORY_SECONDS = 2.0
+# A projected row's float32 norm is off the limit by a few roundings.
+_RIM_ROUNDING = 1e-6
+
+
+class NonFiniteLoss(RunError):
+    """Training left the numbers that can be computed with."""
+
+
+class StopOnNonFinite(keras.callbacks.Callback):
+    """Stops the run by name as soon as an epoch's loss is not finite."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Raises NonFiniteLoss with the step, the offending term, the largest norm."""
+        bad = [name for name, value in (logs or {}).items() if not math.isfinite(value)]
+        if not bad:
+            return
+        norms = {
+            variable.name: float(tf.reduce_max(tf.norm(variable, axis=-1)))
+            for variable in self.model.trainable_variables
+        }
+        raise NonFiniteLoss(
+            f"loss stopped being finite at step {int(self.model.finite_steps)} "
+            f"(epoch {epoch + 1}): {', '.join(sorted(bad))}; largest norms: {norms}. "
+            "Lower config.learning_rate."
+        )
+
+
+class Record(keras.callbacks.Callback):
+    """Validates, keeps the best weights, checkpoints, writes history and TensorBoard.
+
+    Everything that a resumed run needs lies in one checkpoint: weights, slots, the
+    epoch, the best validation score so far.
+
+    Args:
+        run: where to write.
+        interactions: for validation.
+        eval_every: epochs between validations; the last epoch always validates.
+        epochs: the last epoch.
+        checkpoint_seconds: write a checkpoint at least so often, at epoch ends.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        interactions: Interactions,
+        eval_every: int,
+        epochs: int,
+        checkpoint_seconds: float = 120.0,
+    ):
+        super().__init__()
+        self.run, self.interactions = run, interactions
+        self.eval_every, self.epochs = eval_every, epochs
+        self.checkpoint_seconds = checkpoint_seconds
+        self.epoch = tf.Variable(0, dtype=tf.int64)
+        self.best_epoch = tf.Variable(0, dtype=tf.int64)
+        self.best_ndcg = tf.Variable(-1.0, dtype=tf.float64)
+        self.seconds = tf.Variable(0.0, dtype=tf.float64)
+
+    def restore(self, model: Recommender) -> int:
+        """Restores the last checkpoint, if there is one; returns its epoch."""
+        model.optimizer.build(model.trainable_variables)
+        folder = self.run.folder / "checkpoints"
+        self._best = tf.train.Checkpoint(model=model)
+        self._last = tf.train.CheckpointManager(
+            tf.train.Checkpoint(
+                model=model,
+                optimizer=model.optimizer,
+                epoch=self.epoch,
+                best_epoch=self.best_epoch,
+                best_ndcg=self.best_ndcg,
+                seconds=self.seconds,
+            ),
+            str(folder),
+            max_to_keep=1,
+            checkpoint_name="last",
+        )
+        if self._last.restore_or_initialize():
+            logging.info("resuming %s at epoch %d", self.run.folder, int(self.epoch))
+        self._rows = self.run.history()[: int(self.epoch)]
+        return int(self.epoch)
+
+    def restore_best(self) -> None:
+        """Puts the weights of the best validation epoch into the model."""
+        self._best.restore(
+            str(self.run.folder / "checkpoints" / "best")
+        ).expect_partial()
+
+    def on_train_begin(self, logs=None):
+        """Opens TensorBoard's file and starts the clocks."""
+        self._writer = tf.summary.create_file_writer(
+            str(self.run.folder / "tensorboard")
+        )
+        self._started = self._saved = self._spoken = self._written = time.monotonic()
+        self._first_epoch = int(self.epoch)
+        self._seconds_before = float(self.seconds)
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Records one epoch."""
+        done = epoch + 1
+        now = time.monotonic()
+        self.epoch.assign(done)
+        self.seconds.assign(self._seconds_before + now - self._started)
+        row = {"epoch": done, "seconds": round(float(self.seconds), 3)} | logs
+        validates = done % self.eval_every == 0 or done == self.epochs
+        if validates:
+            row |= self._validate(done)
+        self._rows.append({key: str(value) for key, value in row.items()})
+        if validates or now - self._written > _HISTORY_SECONDS:
+            self._write_history()
+            self._written = now
+        self._write_summaries(done, row)
+        if validates or now - self._saved > self.checkpoint_seconds:
+            self._last.save()
+            self._saved = now
+        if validates or now - self._spoken > _PROGRESS_SECONDS:
+            self._say(row, now)
+
+    def _validate(self, epoch: int) -> dict[str, float]:
+        scores = protocol.sampled(self.model, self.interactions, "valid").summary()
+        row = {f"valid/{k}": v for k, v in scores.items() if k != "users"}
+        row |= ball_statistics(self.model)
+        if scores.get("ndcg10", 0.0) > float(self.best_ndcg):
+            self.best_ndcg.assign(scores.get("ndcg10", 0.0))
+            self.best_epoch.assign(epoch)
+            self._best.write(str(self.run.folder / "checkpoints" / "best"))
+        return row
+
+    def _write_history(self):
+        fields = list(dict.fromkeys(key for row in self._rows for key in row))
+        text = io.StringIO()
+        table = csv.DictWriter(text, fields, lineterminator="\n")
+        table.writeheader()
+        table.writerows(self._rows)
+        write_atomically(self.run.folder / "history.csv", text.getvalue())
+
+    def _write_summaries(self, epoch: int, row: dict):
+        with self._writer.as_default(step=epoch):
+            for name, value in row.items():
+                if "/" in name:
+                    tf.summary.scalar(name, value)
+            if "valid/ndcg10" in row and isinstance(self.model, TableRecommender):
+                for side in ("users", "items"):
+                    tf.summary.histogram(f"norm/{side}", row_norms(self.model, side))
+
+    def _say(self, row: dict, now: float):
+        done, elapsed = row["epoch"], now - self._started
+        rate = (done - self._first_epoch) / elapsed
+        words = [f"{self.run.dataset}/{self.run.model} seed {self.run.seed}:"]
+        words += [f"epoch {done}/{self.epochs}", f"loss {row['loss/total']:.4f}"]
+        if "valid/ndcg10" in row:
+            words.append(
+                f"valid nDCG@10 {row['valid/ndcg10']:.4f} HR@10 {row['valid/hr10']:.4f}"
+            )
+        words += [f"{rate:.2f} epochs/s", f"ETA {(self.epochs - done) / rate:.0f} s"]
+        logging.info("%s", "  ".join(words))
+        self._spoken = now
+
+    def on_train_end(self, logs=None):
+        """Closes TensorBoard's file."""
+        self._writer.close()
+
+
+def row_norms(model: TableRecommender, side: str) -> np.ndarray:
+    """Euclidean norms of the table of "users" or "items", [U] or [I]."""
+    table = model.user_table if side == "users" else model.item_table
+    return np.linalg.norm(table.table.numpy(), axis=-1)
+
+
+def ball_statistics(model: Recommender) -> dict[str, float]:
+    """Largest norm in units of the ball's radius, and the share of rows at the rim.
+
+    "At the rim" is where the last projection left a row. Empty for models whose
+    tables are not declared to lie in a ball.
+    """
+    norms, rims = [], []
+    for side in ("users", "items") if isinstance(model, TableRecommender) else ():
+        table = model.user_table if side == "users" else model.item_table
+        space = row_space(table.table)
+        if space is None:
+            return {}
+        hyperbolic = isinstance(space, PoincareBall)
+        norms.append(row_norms(model, side) * (space.c**0.5 if hyperbolic else 1.0))
+        margin = poincare.BALL_MARGIN[tf.float32] if hyperbolic else 0.0
+        rims.append(norms[-1] >= 1 - margin - _RIM_ROUNDING)
+    if not norms:
+        return {}
+    return {
+        "ball/max_norm": float(np.concatenate(norms).max()),
+        "ball/fraction_projected": float(np.concatenate(rims).mean()),
+    }

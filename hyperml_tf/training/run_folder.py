@@ -1,0 +1,115 @@
+"""The folder of one run: `<runs_dir>/<dataset>/<model>/<config-hash>/seed-<k>/`.
+
+`metrics.json` is written last and atomically: its presence means that the run is
+done. A run being worked on is held by a kernel lock on its `lock` file, which dies
+with its process, so there is no stale lock to break.
+"""
+
+import contextlib
+import csv
+import dataclasses
+import fcntl
+import json
+import os
+import pathlib
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+from hyperml_tf.errors import RunError
+
+
+class RunBusy(RunError):
+    """Another process works on the run."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One run and its folder."""
+
+    folder: pathlib.Path
+
+    @property
+    def dataset(self) -> str:
+        """Dataset key."""
+        return self.folder.parts[-4]
+
+    @property
+    def model(self) -> str:
+        """Model key."""
+        return self.folder.parts[-3]
+
+    @property
+    def config_hash(self) -> str:
+        """Hash of settings and data."""
+        return self.folder.parts[-2]
+
+    @property
+    def seed(self) -> int:
+        """Seed."""
+        return int(self.folder.name.removeprefix("seed-"))
+
+    @property
+    def done(self) -> bool:
+        """Whether the run finished."""
+        return (self.folder / "metrics.json").exists()
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The resolved config, labels included."""
+        return json.loads((self.folder / "config.json").read_text())
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """Versions, device, commit."""
+        return json.loads((self.folder / "environment.json").read_text())
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """What `metrics.json` of a finished run holds."""
+        return json.loads((self.folder / "metrics.json").read_text())
+
+    def history(self) -> list[dict[str, str]]:
+        """Rows of `history.csv`, one per epoch so far; empty before the first."""
+        try:
+            with open(self.folder / "history.csv", newline="") as file:
+                return list(csv.DictReader(file))
+        except FileNotFoundError:
+            return []
+
+    def write_json(self, name: str, content: dict[str, Any]) -> None:
+        """Writes `name` beside itself and renames it, so it is never read torn."""
+        write_atomically(
+            self.folder / name, json.dumps(content, indent=1, sort_keys=True) + "\n"
+        )
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Holds the run for this process.
+
+        Raises:
+            RunBusy: another process holds it.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with open(self.folder / "lock", "w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise RunBusy(
+                    f"{self.folder} is being run by another process"
+                ) from None
+            yield
+
+
+def write_atomically(path: pathlib.Path, text: str) -> None:
+    """Writes a text file under a temporary name and renames it into place."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        pathlib.Path(temporary).unlink(missing_ok=True)
+        raise

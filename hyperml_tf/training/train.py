@@ -1,0 +1,129 @@
+"""Trains one run to its end, or on from where it was interrupted."""
+
+import os
+import time
+
+import numpy as np
+import tensorflow as tf
+from absl import logging
+
+from hyperml_tf.data.interactions import Interactions
+from hyperml_tf.data.triplets import TripletSampler
+from hyperml_tf.evaluation import protocol
+from hyperml_tf.models.base import Recommender
+from hyperml_tf.training import build, environment
+from hyperml_tf.training.callbacks import Record, StopOnNonFinite
+from hyperml_tf.training.run_folder import Run
+
+# Steps that Keras runs in one graph call. Long enough to hide its overhead, short
+# enough that Ctrl-C is answered within seconds on the largest dataset.
+_STEPS_PER_EXECUTION = 2000
+
+
+def use_threads(threads: int) -> None:
+    """Sets TensorFlow's threads, before its first operation; 0: one per core."""
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+
+
+def train(config, interactions: Interactions, run: Run) -> dict:
+    """Runs `config` in `run`'s folder and returns what `metrics.json` then holds.
+
+    A finished run is returned as it is. An interrupted one goes on from its last
+    checkpoint and ends with the numbers of an uninterrupted one (on CPU).
+
+    Args:
+        config: resolved config.
+        interactions: the prepared dataset.
+        run: the run's folder; its seed is the root of all randomness.
+
+    Raises:
+        RunBusy: another process works on this run.
+        NonFiniteLoss: training diverged.
+    """
+    if run.done:
+        logging.info("%s is finished already", run.folder)
+        return run.metrics
+    with run.lock():
+        if run.done:  # finished while we waited for nothing: another process had it
+            return run.metrics
+        run.write_json("config.json", config.to_dict())
+        run.write_json("environment.json", environment.describe())
+        model_seed, sampler_seed = seeds(run.seed)
+        model = build.build_model(config, interactions, model_seed)
+        record = None
+        if config.epochs and model.trainable_variables:
+            record = _fit(model, config, interactions, run, sampler_seed)
+        return _finish(model, interactions, run, record)
+
+
+def seeds(root: int) -> tuple[int, int]:
+    """Seeds of the model (initialisation, dropout) and of the sampler."""
+    streams = np.random.SeedSequence(root).spawn(2)
+    model, sampler = (int(s.generate_state(1, np.uint64)[0] >> 1) for s in streams)
+    return model, sampler
+
+
+def _fit(model: Recommender, config, interactions, run, sampler_seed) -> Record:
+    sampler = TripletSampler(interactions, sampler_seed)
+    steps = sampler.steps_per_epoch(config.batch_size)
+    model.compile(
+        optimizer=build.build_optimizer(config),
+        steps_per_execution=min(steps, _STEPS_PER_EXECUTION),
+    )
+    record = Record(run, interactions, config.eval_every, config.epochs)
+    first_epoch = record.restore(model)
+    if first_epoch < config.epochs:
+        model.fit(
+            sampler.dataset(config.batch_size, first_epoch),
+            initial_epoch=first_epoch,
+            epochs=config.epochs,
+            steps_per_epoch=steps,
+            callbacks=[StopOnNonFinite(), record],
+            verbose=0,
+        )
+    record.restore_best()
+    return record
+
+
+def _finish(model, interactions, run, record) -> dict:
+    """Scores the test items once, with the weights of the best epoch."""
+    begin = time.monotonic()
+    test = protocol.sampled(model, interactions, "test")
+    test_full = protocol.full(model, interactions, "test")
+    metrics = {
+        "best_epoch": int(record.best_epoch) if record else 0,
+        "epochs": int(record.epoch) if record else 0,
+        "seconds": float(record.seconds) if record else 0.0,
+        "evaluation_seconds": time.monotonic() - begin,
+        "valid": protocol.sampled(model, interactions, "valid").summary(),
+        "test": test.summary(),
+        "test_full": test_full.summary(),
+    }
+    _save_array(run, "test_ranks.npy", test.ranks)
+    _save_array(run, "test_full_ranks.npy", test_full.ranks)
+    run.write_json("metrics.json", metrics)
+    logging.info(
+        "%s: test nDCG@10 %.4f HR@10 %.4f (best epoch %d)",
+        run.folder,
+        metrics["test"].get("ndcg10", float("nan")),
+        metrics["test"].get("hr10", float("nan")),
+        metrics["best_epoch"],
+    )
+    return metrics
+
+
+def _save_array(run: Run, name: str, array: np.ndarray) -> None:
+    temporary = run.folder / f".{name}"
+    with open(temporary, "wb") as file:
+        np.save(file, array.astype(np.float32))
+    os.replace(temporary, run.folder / name)
+
+
+def restored(config, interactions: Interactions, run: Run) -> Recommender:
+    """The model of a finished run with the weights of its best epoch."""
+    model = build.build_model(config, interactions, seeds(run.seed)[0])
+    if model.trainable_variables:
+        checkpoint = tf.train.Checkpoint(model=model)
+        checkpoint.restore(str(run.folder / "checkpoints" / "best")).expect_partial()
+    return model

@@ -1,0 +1,20 @@
+"""Amazon Clothing, Shoes and Jewelry.   python -m hyperml_tf.train --config=run_configs/clothing.py[:MODEL]"""
+
+from hyperml_tf.experiments import config as defaults
+
+# nDCG@10, HR@10 of Table 2; HyperTS of Table 3.
+PAPER = {
+    "mf_bpr": (0.13189, 0.20509),
+    "mlp": (0.13947, 0.22726),
+    "ncf": (0.16809, 0.26470),
+    "cml": (0.16623, 0.26371),
+    "lrml": (0.16643, 0.26421),
+    "hyperml": (0.17150, 0.27899),
+    "hyperts": (0.17190, 0.27959),
+}
+
+
+def get_config(model="hyperml"):
+    """Settings of `model` on this dataset."""
+    config = defaults.for_model(model, dataset="clothing", paper=PAPER.get(model))
+    return config
