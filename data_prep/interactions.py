@@ -36,6 +36,17 @@ class Interactions:
     dropped: dict[str, int] = dataclasses.field(default_factory=dict)
     titles: dict[str, tuple[str, str]] = dataclasses.field(default_factory=dict)
 
+    @classmethod
+    def from_columns(
+        cls,
+        rows: pa.Table,
+        dropped: dict[str, int],
+        titles: dict[str, tuple[str, str]] | None = None,
+    ) -> Interactions:
+        """Takes the first two or three columns as user, item and time."""
+        user, item, *time = rows.columns
+        return cls(user, item, time[0] if time else None, dropped, titles or {})
+
 
 def index_ids(column: pa.ChunkedArray, what: str) -> tuple[np.ndarray, list[str]]:
     """Raw ids -> (codes, ids) with `ids[codes[n]] == str(column[n])`.

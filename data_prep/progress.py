@@ -61,5 +61,6 @@ class Progress:
         left = (self._total - self._done) / max(rate, 1.0)
         return (
             f"{line} of {self._total / 1e6:,.0f} MB "
-            f"({self._done / self._total:.0%}), {rate / 1e6:,.1f} MB/s, ETA {left:,.0f} s"
+            f"({self._done / self._total:.0%}), {rate / 1e6:,.1f} MB/s, "
+            f"ETA {left:,.0f} s"
         )

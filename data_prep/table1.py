@@ -79,5 +79,5 @@ def _line(key: str, stats: Mapping[str, Any] | None) -> str:
         theirs.append(f"{paper.density_percent:.2f}")
         agrees = "not prepared"
         if stats is not None:
-            agrees = "yes" if stats["matches_paper"] else "no"
+            agrees = "no" if disagreements(paper, stats) else "yes"
     return "| " + " | ".join([key, *ours, *theirs, agrees]) + " |"

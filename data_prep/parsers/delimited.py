@@ -70,11 +70,10 @@ def _whole_numbers(batch: pa.RecordBatch, dropped: Counter[str]) -> pa.RecordBat
     try:
         numbers = [column.cast(pa.int64()) for column in batch.columns]
     except pa.ArrowInvalid:  # junk in this block: look at each value
-        fits = None
+        fits = pa.array([True] * batch.num_rows)
         for column in batch.columns:
             good = pc.match_substring_regex(column, _INTEGER)
-            good = pc.fill_null(good, True)
-            fits = good if fits is None else pc.and_(fits, good)
+            fits = pc.and_(fits, pc.fill_null(good, True))
         dropped["not whole numbers"] += batch.num_rows - fits.true_count
         batch = batch.filter(fits)
         numbers = [column.cast(pa.int64()) for column in batch.columns]

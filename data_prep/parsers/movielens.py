@@ -1,6 +1,6 @@
-"""MovieLens, as GroupLens publishes it.
+r"""MovieLens, as GroupLens publishes it.
 
-    100K  u.data         user \\t item \\t rating \\t seconds
+    100K  u.data         user \t item \t rating \t seconds
           u.item         id|title|date||url|19 flags, latin-1; u.genre names them
     1M    ratings.dat    user::item::rating::seconds, not in time order
           movies.dat     id::title::genre|genre, latin-1
@@ -37,7 +37,7 @@ def read_100k(inputs: Inputs) -> Interactions:
             stream, member, wanted, "\t", None if wheel else header
         )
     titles = _titles_of_wheel(inputs) if wheel else _titles_100k(inputs)
-    return Interactions(*rows.columns, dropped, titles)
+    return Interactions.from_columns(rows, dropped, titles)
 
 
 def read_1m(inputs: Inputs) -> Interactions:
@@ -51,7 +51,7 @@ def read_1m(inputs: Inputs) -> Interactions:
     for fields in _lines(inputs, "movies.dat", "latin-1", "::"):
         if len(fields) == 3:
             titles[fields[0]] = (fields[1], fields[2])
-    return Interactions(*rows.columns, dropped, titles)
+    return Interactions.from_columns(rows, dropped, titles)
 
 
 def read_20m(inputs: Inputs) -> Interactions:
@@ -67,7 +67,7 @@ def read_20m(inputs: Inputs) -> Interactions:
             for fields in csv.reader(text):
                 if len(fields) == 3:
                     titles[fields[0]] = (fields[1], _genres(fields[2].split("|")))
-    return Interactions(*rows.columns, dropped, titles)
+    return Interactions.from_columns(rows, dropped, titles)
 
 
 def _titles_100k(inputs: Inputs) -> Titles:
