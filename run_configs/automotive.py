@@ -1,4 +1,7 @@
-"""Amazon Automotive.   python -m hyperml_tf.train --config=run_configs/automotive.py[:MODEL]"""
+"""Amazon Automotive.
+
+python -m hyperml_tf.train --config=run_configs/automotive.py[:MODEL]
+"""
 
 from hyperml_tf.experiments import config as defaults
 

@@ -1,4 +1,7 @@
-"""Amazon Cell Phones and Accessories.   python -m hyperml_tf.train --config=run_configs/cellphones.py[:MODEL]"""
+"""Amazon Cell Phones and Accessories.
+
+python -m hyperml_tf.train --config=run_configs/cellphones.py[:MODEL]
+"""
 
 from hyperml_tf.experiments import config as defaults
 

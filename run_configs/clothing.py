@@ -1,4 +1,7 @@
-"""Amazon Clothing, Shoes and Jewelry.   python -m hyperml_tf.train --config=run_configs/clothing.py[:MODEL]"""
+"""Amazon Clothing, Shoes and Jewelry.
+
+python -m hyperml_tf.train --config=run_configs/clothing.py[:MODEL]
+"""
 
 from hyperml_tf.experiments import config as defaults
 

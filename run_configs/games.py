@@ -1,4 +1,7 @@
-"""Amazon Toys and Games.   python -m hyperml_tf.train --config=run_configs/games.py[:MODEL]"""
+"""Amazon Toys and Games.
+
+python -m hyperml_tf.train --config=run_configs/games.py[:MODEL]
+"""
 
 from hyperml_tf.experiments import config as defaults
 

@@ -1,4 +1,7 @@
-"""Goodbooks.   python -m hyperml_tf.train --config=run_configs/goodbooks.py[:MODEL]"""
+"""Goodbooks.
+
+python -m hyperml_tf.train --config=run_configs/goodbooks.py[:MODEL]
+"""
 
 from hyperml_tf.experiments import config as defaults
 

@@ -1,4 +1,7 @@
-"""Meetup, NYC.   python -m hyperml_tf.train --config=run_configs/meetup.py[:MODEL]"""
+"""Meetup, NYC.
+
+python -m hyperml_tf.train --config=run_configs/meetup.py[:MODEL]
+"""
 
 from hyperml_tf.experiments import config as defaults
 

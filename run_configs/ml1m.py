@@ -1,4 +1,7 @@
-"""MovieLens 1M.   python -m hyperml_tf.train --config=run_configs/ml1m.py[:MODEL]"""
+"""MovieLens 1M.
+
+python -m hyperml_tf.train --config=run_configs/ml1m.py[:MODEL]
+"""
 
 from hyperml_tf.experiments import config as defaults
 

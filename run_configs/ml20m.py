@@ -1,4 +1,7 @@
-"""MovieLens 20M.   python -m hyperml_tf.train --config=run_configs/ml20m.py[:MODEL]"""
+"""MovieLens 20M.
+
+python -m hyperml_tf.train --config=run_configs/ml20m.py[:MODEL]
+"""
 
 from hyperml_tf.experiments import config as defaults
 

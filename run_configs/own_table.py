@@ -1,6 +1,6 @@
-"""A table of one's own, prepared as --dataset=NAME.
+r"""A table of one's own, prepared as --dataset=NAME.
 
-python -m hyperml_tf.train --config=run_configs/own_table.py[:MODEL] \\
+python -m hyperml_tf.train --config=run_configs/own_table.py[:MODEL] \
     --config.dataset=NAME
 """
 

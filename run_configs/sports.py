@@ -1,4 +1,7 @@
-"""Amazon Sports and Outdoors.   python -m hyperml_tf.train --config=run_configs/sports.py[:MODEL]"""
+"""Amazon Sports and Outdoors.
+
+python -m hyperml_tf.train --config=run_configs/sports.py[:MODEL]
+"""
 
 from hyperml_tf.experiments import config as defaults
 

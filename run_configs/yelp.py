@@ -1,4 +1,7 @@
-"""Yelp (2018 challenge).   python -m hyperml_tf.train --config=run_configs/yelp.py[:MODEL]"""
+"""Yelp (2018 challenge).
+
+python -m hyperml_tf.train --config=run_configs/yelp.py[:MODEL]
+"""
 
 from hyperml_tf.experiments import config as defaults
 

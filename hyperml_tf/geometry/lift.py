@@ -33,7 +33,7 @@ def lift_item(v: tf.Tensor, c: float) -> tf.Tensor:
 def lifted_to_distance(product: tf.Tensor, u: tf.Tensor, c: float) -> tf.Tensor:
     """Distances [...] from the products ψ(u)·φ(v) [...] and the query u [..., D]."""
     q = tf.maximum(-product, 0) * poincare.conformal_factor(u, c) / 2
-    root_c = tf.sqrt(tf.cast(c, q.dtype))
+    root_c = tf.sqrt(tf.convert_to_tensor(c, q.dtype))
     euclidean = 2 * tf.sqrt(q)
     if c == 0:
         return euclidean

@@ -21,6 +21,8 @@ margin already limits the loss. Give float64 points where that matters.
 What this module does not do: parallel transport, or any other model of the space.
 """
 
+import numbers
+
 import tensorflow as tf
 
 #: How far, relative to the radius, a projected point stays inside the ball; also the
@@ -38,13 +40,18 @@ _TANHC_SERIES = (1, -1 / 3, 2 / 15, -17 / 315, 62 / 2835, -1382 / 155925,
                  21844 / 6081075)  # fmt: skip
 
 
+def _scalar(value, like: tf.Tensor) -> tf.Tensor:
+    """`value` in the dtype of `like`; a Python number never through float32."""
+    if hasattr(value, "dtype"):
+        return tf.cast(value, like.dtype)
+    return tf.convert_to_tensor(value, like.dtype)
+
+
 def _curvature(c, like: tf.Tensor) -> tf.Tensor:
-    """`c` as a scalar of the dtype of `like`, never through float32."""
-    if isinstance(c, int | float):
-        if not 0 <= c < float("inf"):
-            raise ValueError(f"c must be a finite number >= 0, got {c}")
-        return tf.convert_to_tensor(c, like.dtype)
-    return tf.cast(c, like.dtype)
+    """`c` as a scalar of the dtype of `like`, refused if a number below 0."""
+    if isinstance(c, numbers.Real) and not 0 <= c < float("inf"):
+        raise ValueError(f"c must be a finite number >= 0, got {c}")
+    return _scalar(c, like)
 
 
 def _points(*points) -> list[tf.Tensor]:
@@ -156,7 +163,7 @@ def mobius_scalar_mul(r: float, x: tf.Tensor, c: float = 1.0) -> tf.Tensor:
         never reaches 1.
     """
     (x,) = _points(x)
-    c, r = _curvature(c, x), tf.cast(r, x.dtype)[..., tf.newaxis]
+    c, r = _curvature(c, x), _scalar(r, x)[..., tf.newaxis]
     a = _complement(x, c)
     s = c * _squared_norm(x) / a
     stretch = _asinhc(s)
