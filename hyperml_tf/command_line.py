@@ -8,7 +8,7 @@ import logging as standard_logging
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from absl import app, flags, logging
 
@@ -24,17 +24,23 @@ def define_folders() -> tuple[flags.FlagHolder, flags.FlagHolder]:
     return data_dir, runs_dir
 
 
-def run(main: Callable[[], int | None], description: str) -> None:
+def run(
+    main: Callable[..., int | None], description: str, words: Sequence[str] = ()
+) -> None:
     """Parses flags, calls `main`, and ends the process with its exit code.
 
     Args:
-        main: takes no arguments; returns an exit code, None for 0.
+        main: returns an exit code, None for 0; takes the word given, if any.
         description: shown by --help above the flags.
+        words: what may be given besides flags, at most one of them.
     """
-    app.run(lambda _: _guarded(main), flags_parser=lambda a: _parse(a, description))
+    app.run(
+        lambda arguments: _guarded(lambda: main(*arguments[1:])),
+        flags_parser=lambda arguments: _parse(arguments, description, words),
+    )
 
 
-def _parse(arguments: list[str], description: str) -> list[str]:
+def _parse(arguments: list[str], description: str, words: Sequence[str]) -> list[str]:
     if any(a in ("--help", "-h", "-help") for a in arguments[1:]):
         print(_help(description))
         sys.exit(0)
@@ -44,8 +50,9 @@ def _parse(arguments: list[str], description: str) -> list[str]:
         _fail(str(error), 2)
     except Exception as error:  # a config file is the user's code: anything may come
         _fail(f"{type(error).__name__}: {error}", 2)
-    if len(rest) > 1:
-        _fail(f"unexpected argument {rest[1]!r}; see --help", 2)
+    unexpected = [word for word in rest[1:2] if word not in words] or rest[2:]
+    if unexpected:
+        _fail(f"unexpected argument {unexpected[0]!r}; see --help", 2)
     _set_up_logging()
     return rest
 

@@ -31,7 +31,7 @@ def build_model(config, interactions: Interactions, seed: int) -> Recommender:
 
 
 def build_optimizer(config) -> keras.optimizers.Optimizer:
-    """The optimizer of a resolved config: a Euclidean one, wrapped where rows need it."""
+    """The optimizer of a resolved config, wrapped where rows have a space to keep."""
     rate = config.learning_rate
     inner = {
         "adam": lambda: LazyAdam(rate),

@@ -48,7 +48,10 @@ def train(config, interactions: Interactions, run: Run) -> dict:
         if run.done:  # finished while we waited for nothing: another process had it
             return run.metrics
         run.write_json("config.json", config.to_dict())
-        run.write_json("environment.json", environment.describe())
+        run.write_json(
+            "environment.json",
+            environment.describe() | {"data_fingerprint": interactions.fingerprint},
+        )
         model_seed, sampler_seed = seeds(run.seed)
         model = build.build_model(config, interactions, model_seed)
         record = None
@@ -118,12 +121,3 @@ def _save_array(run: Run, name: str, array: np.ndarray) -> None:
     with open(temporary, "wb") as file:
         np.save(file, array.astype(np.float32))
     os.replace(temporary, run.folder / name)
-
-
-def restored(config, interactions: Interactions, run: Run) -> Recommender:
-    """The model of a finished run with the weights of its best epoch."""
-    model = build.build_model(config, interactions, seeds(run.seed)[0])
-    if model.trainable_variables:
-        checkpoint = tf.train.Checkpoint(model=model)
-        checkpoint.restore(str(run.folder / "checkpoints" / "best")).expect_partial()
-    return model

@@ -1,0 +1,31 @@
+"""Scores a finished run's best epoch again, on the test items.
+
+python -m hyperml_tf.evaluate --run=runs/games/hyperml/0123456789ab/seed-0 --full
+"""
+
+import json
+
+from absl import flags
+
+from hyperml_tf import command_line
+
+FLAGS = flags.FLAGS
+_RUN = flags.DEFINE_string("run", None, "Folder of a finished run.")
+_FULL = flags.DEFINE_bool("full", False, "Rank in the full catalogue.")
+_SPLIT = flags.DEFINE_enum("split", "test", ["test", "valid"], "Held-out items.")
+_DATA_DIR, _ = command_line.define_folders()
+
+
+def main() -> None:
+    """Prints the metrics as JSON."""
+    from hyperml_tf.evaluation import protocol
+    from hyperml_tf.training import finished
+
+    config, data, run = finished.open_run(_RUN.value, _DATA_DIR.value)
+    model = finished.restored(config, data, run)
+    rank = protocol.full if _FULL.value else protocol.sampled
+    print(json.dumps(rank(model, data, _SPLIT.value).summary(), indent=1))
+
+
+if __name__ == "__main__":
+    command_line.run(main, __doc__)

@@ -1,0 +1,159 @@
+"""From data to report: what `./run_all.sh` does, one step after the other.
+
+Every step is one of the project's own commands, run as a process of its own, so a
+user can run any of them alone.
+"""
+
+import dataclasses
+import pathlib
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+
+from absl import logging
+
+from hyperml_tf.errors import InputError
+from hyperml_tf.experiments import catalogue, record, schedule
+from hyperml_tf.models import MODELS
+
+_SKIPPED = 3  # exit code: a dataset's files are not there
+_DEMO_DATASET = "ml100k"
+_DEMO_MODELS = ("hyperml", "hyperts", "cml", "mf_bpr", "popularity")
+_ROOT = pathlib.Path(__file__).parents[2]
+
+
+@dataclasses.dataclass(frozen=True)
+class Folders:
+    """Where prepared data, runs and the report go."""
+
+    data: str
+    runs: str
+    report: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """What to reproduce, and from which files."""
+
+    datasets: Sequence[str]
+    models: Sequence[str]
+    seeds: int
+    jobs: int | None
+    overrides: Mapping[str, object]
+    tables: Mapping[str, str]
+    items: Mapping[str, str]
+    raw_dir: str
+    mirror: str | None
+    allow_count_mismatch: bool
+
+
+def default_datasets(word: str | None) -> tuple[str, ...]:
+    """The paper's ten, or the demo's."""
+    return (_DEMO_DATASET,) if word == "demo" else catalogue.PAPER_DATASETS
+
+
+def default_models(word: str | None) -> tuple[str, ...]:
+    """All models, or the demo's."""
+    return _DEMO_MODELS if word == "demo" else tuple(MODELS)
+
+
+def by_dataset(flag: str, values: Sequence[str]) -> dict[str, str]:
+    """{"games": "toys.csv"} from ["games=toys.csv"].
+
+    Raises:
+        InputError: a value is not KEY=FILE.
+    """
+    pairs = [value.partition("=") for value in values]
+    for key, _, file in pairs:
+        if not key or not file:
+            raise InputError(f"{flag}={key} must be {flag}=KEY=FILE")
+    return {key: file for key, _, file in pairs}
+
+
+def reproduce(request: Request, folders: Folders) -> int:
+    """Prepares, trains and reports; returns the exit code.
+
+    A dataset whose files are not there is skipped and named at the end, with exit
+    code 3; a run that fails does not stop the others, and gives 1.
+    """
+    outcome = {d: _prepare(d, request, folders) for d in request.datasets}
+    bad = [d for d, code in outcome.items() if code not in (0, _SKIPPED)]
+    if bad:
+        raise InputError(f"could not prepare {', '.join(bad)}; the reason stands above")
+    ready = [dataset for dataset, code in outcome.items() if code == 0]
+    skipped = [dataset for dataset in outcome if dataset not in ready]
+    failed: list[schedule.Task] = []
+    if ready:
+        failed = _train(ready, request, folders)
+        command = ["hyperml_tf.report", f"--runs_dir={folders.runs}"]
+        command += [f"--data_dir={folders.data}", f"--output={folders.report}"]
+        if _run(command):
+            raise InputError("the report failed; the reason stands above")
+    for task in failed:
+        logging.error("failed: %s (see %s/log.txt)", task.name, task.run.folder)
+    for dataset in skipped:
+        logging.warning("skipped: %s (its files are not there; see above)", dataset)
+    return 1 if failed else _SKIPPED if skipped else 0
+
+
+def serve(dataset: str, folders: Folders) -> None:
+    """Exports the HyperML run of seed 0 and recommends for one user."""
+    tasks = schedule.plan([dataset], ["hyperml"], [0], folders.data, folders.runs, {})
+    output = f"export/{dataset}"
+    export = ["hyperml_tf.export", f"--run={tasks[0].run.folder}"]
+    export += [f"--data_dir={folders.data}", f"--output={output}"]
+    user = (
+        (pathlib.Path(folders.data) / dataset / "user_ids.txt").read_text().split()[0]
+    )
+    ask = ["hyperml_tf.recommend", f"--model={output}", f"--user={user}", "--k=10"]
+    if _run(export) or _run(ask):
+        raise InputError("serving failed; the reason stands above")
+
+
+def test() -> int:
+    """Lint, types and the test suite; the exit code of the first that fails."""
+    for command in (
+        ["ruff", "check", "."],
+        ["ruff", "format", "--check", "."],
+        ["mypy"],
+        ["pytest"],
+    ):
+        code = subprocess.run([sys.executable, "-m", *command], cwd=_ROOT).returncode
+        if code:
+            return code
+    return 0
+
+
+def _prepare(dataset: str, request: Request, folders: Folders) -> int:
+    command = ["data_prep.prepare", f"--dataset={dataset}"]
+    command += [f"--data_dir={folders.data}", f"--raw_dir={request.raw_dir}"]
+    if dataset in request.tables:
+        command.append(f"--table={request.tables[dataset]}")
+    if dataset in request.items:
+        command.append(f"--items={request.items[dataset]}")
+    if request.mirror:
+        command.append(f"--mirror={request.mirror}")
+    if request.allow_count_mismatch:
+        command.append("--allow_count_mismatch")
+    return _run(command)
+
+
+def _train(
+    datasets: Sequence[str], request: Request, folders: Folders
+) -> list[schedule.Task]:
+    tasks = schedule.plan(
+        datasets,
+        request.models,
+        range(request.seeds),
+        folders.data,
+        folders.runs,
+        request.overrides,
+    )
+    jobs = request.jobs or schedule.default_jobs()
+    waiting = [task for task in tasks if not task.run.done]
+    logging.info("%s", record.estimate(waiting, jobs))
+    return schedule.LocalExecutor(jobs, 1, folders.data, folders.runs).execute(tasks)
+
+
+def _run(command: Sequence[str]) -> int:
+    return subprocess.run([sys.executable, "-m", *command]).returncode

@@ -1,0 +1,47 @@
+"""Repeats the committed configurations with several seeds, several runs at a time.
+
+python -m hyperml_tf.replicate --datasets=games --models=hyperml,cml --seeds=5 --jobs=2
+
+Finished runs are skipped, interrupted ones go on from their checkpoints.
+"""
+
+from absl import flags
+
+from hyperml_tf import command_line
+
+FLAGS = flags.FLAGS
+_DATASETS = flags.DEFINE_list("datasets", [], "Dataset keys, prepared in --data_dir.")
+_MODELS = flags.DEFINE_list("models", ["hyperml"], "Model keys.")
+_SEEDS = flags.DEFINE_integer("seeds", 5, "Runs of each, seeds 0, 1, ….", 1)
+_EPOCHS = flags.DEFINE_integer("epochs", None, "Instead of the config's.", 0)
+_EVAL_EVERY = flags.DEFINE_integer("eval_every", None, "Instead of the config's.", 1)
+_JOBS = flags.DEFINE_integer("jobs", None, "Runs at a time; default: one a core.", 1)
+_THREADS = flags.DEFINE_integer("threads", 1, "TensorFlow's, of each run.", 0)
+_DATA_DIR, _RUNS_DIR = command_line.define_folders()
+
+
+def main() -> int:
+    """Runs the schedule; 1 if a run failed."""
+    from hyperml_tf.errors import InputError
+    from hyperml_tf.experiments import schedule
+
+    if not _DATASETS.value:
+        raise InputError("--datasets=KEY[,KEY] is missing")
+    shortened = {"epochs": _EPOCHS.value, "eval_every": _EVAL_EVERY.value}
+    tasks = schedule.plan(
+        _DATASETS.value,
+        _MODELS.value,
+        range(_SEEDS.value),
+        _DATA_DIR.value,
+        _RUNS_DIR.value,
+        {field: value for field, value in shortened.items() if value is not None},
+    )
+    jobs = _JOBS.value or schedule.default_jobs()
+    executor = schedule.LocalExecutor(
+        jobs, _THREADS.value, _DATA_DIR.value, _RUNS_DIR.value
+    )
+    return 1 if executor.execute(tasks) else 0
+
+
+if __name__ == "__main__":
+    command_line.run(main, __doc__)

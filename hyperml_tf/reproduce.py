@@ -1,0 +1,67 @@
+"""Reproduces the paper on whatever data is there: prepare, train, tabulate, draw.
+
+./run_all.sh                                 all ten datasets, committed settings
+./run_all.sh demo                            MovieLens 100K, then serves it
+./run_all.sh test                            the checks and the test suite
+./run_all.sh --datasets=ml1m,games --models=hyperml,cml --seeds=5 --jobs=2 \\
+    --table=games=FILE --items=ml1m=FILE
+"""
+
+from absl import flags
+
+from hyperml_tf import command_line
+
+FLAGS = flags.FLAGS
+_DATASETS = flags.DEFINE_list("datasets", None, "Dataset keys; default: the ten.")
+_MODELS = flags.DEFINE_list("models", None, "Model keys; default: all.")
+_SEEDS = flags.DEFINE_integer("seeds", 5, "Runs of each configuration.", 1)
+_EPOCHS = flags.DEFINE_integer("epochs", None, "Instead of the configs'.", 0)
+_EVAL_EVERY = flags.DEFINE_integer("eval_every", None, "Instead of the configs'.", 1)
+_JOBS = flags.DEFINE_integer("jobs", None, "Runs at a time; default: one a core.", 1)
+_TABLE = flags.DEFINE_multi_string("table", [], "KEY=FILE: a dataset from a table.")
+_ITEMS = flags.DEFINE_multi_string("items", [], "KEY=FILE: titles and genres.")
+_RAW_DIR = flags.DEFINE_string("raw_dir", "raw", "Where publishers' files lie.")
+_MIRROR = flags.DEFINE_string("mirror", None, "Download from this URL instead.")
+_ALLOW = flags.DEFINE_bool(
+    "allow_count_mismatch", False, "Go on although counts differ from the paper's."
+)
+_OUTPUT = flags.DEFINE_string("output", "report", "Report folder.")
+_DATA_DIR, _RUNS_DIR = command_line.define_folders()
+
+
+def main(word: str | None = None) -> int:
+    """Does what `word` asks for: the demo, the tests, or the paper."""
+    from hyperml_tf.experiments import pipeline
+
+    if word == "test":
+        return pipeline.test()
+    folders = pipeline.Folders(
+        data=_DATA_DIR.value, runs=_RUNS_DIR.value, report=_OUTPUT.value
+    )
+    request = pipeline.Request(
+        datasets=_DATASETS.value or pipeline.default_datasets(word),
+        models=_MODELS.value or pipeline.default_models(word),
+        seeds=_SEEDS.value,
+        jobs=_JOBS.value,
+        overrides={
+            name: value
+            for name, value in (
+                ("epochs", _EPOCHS.value),
+                ("eval_every", _EVAL_EVERY.value),
+            )
+            if value is not None
+        },
+        tables=pipeline.by_dataset("--table", _TABLE.value),
+        items=pipeline.by_dataset("--items", _ITEMS.value),
+        raw_dir=_RAW_DIR.value,
+        mirror=_MIRROR.value,
+        allow_count_mismatch=_ALLOW.value,
+    )
+    code = pipeline.reproduce(request, folders)
+    if word == "demo" and code == 0:
+        pipeline.serve(request.datasets[0], folders)
+    return code
+
+
+if __name__ == "__main__":
+    command_line.run(main, __doc__, words=("demo", "test"))

@@ -1,0 +1,51 @@
+"""Opens finished runs again: config, data, and the model as selected."""
+
+import pathlib
+
+import ml_collections
+import tensorflow as tf
+
+from hyperml_tf.data import interactions
+from hyperml_tf.data.interactions import Interactions
+from hyperml_tf.errors import InputError
+from hyperml_tf.models.base import Recommender
+from hyperml_tf.training import build
+from hyperml_tf.training.run_folder import Run
+from hyperml_tf.training.train import seeds
+
+
+def open_run(
+    folder: str | None, data_dir: str
+) -> tuple[ml_collections.FrozenConfigDict, Interactions, Run]:
+    """Config, data and run of a finished run's folder.
+
+    Raises:
+        InputError: not the folder of a finished run, or its dataset is not prepared
+            as it was.
+    """
+    if not folder:
+        raise InputError("--run=FOLDER is missing, e.g. runs/games/hyperml/…/seed-0")
+    run = Run(pathlib.Path(folder).absolute())
+    if not run.done:
+        raise InputError(
+            f"{folder} is not a finished run: it has no metrics.json; finish it with "
+            "hyperml_tf.train, or name another"
+        )
+    config = ml_collections.FrozenConfigDict(run.config)
+    data = interactions.load(config.dataset, data_dir)
+    trained_on = run.environment["data_fingerprint"]
+    if data.fingerprint != trained_on:
+        raise InputError(
+            f"{data.folder} is not what {folder} was trained on (fingerprint "
+            f"{data.fingerprint[:12]}, not {trained_on[:12]}); prepare it as then"
+        )
+    return config, data, run
+
+
+def restored(config, interactions: Interactions, run: Run) -> Recommender:
+    """The model of a finished run with the weights of its best epoch."""
+    model = build.build_model(config, interactions, seeds(run.seed)[0])
+    if model.trainable_variables:
+        checkpoint = tf.train.Checkpoint(model=model)
+        checkpoint.restore(str(run.folder / "checkpoints" / "best")).expect_partial()
+    return model
