@@ -1,0 +1,42 @@
+"""Fixtures that more than one room uses."""
+
+import pathlib
+
+import numpy as np
+import pytest
+
+from hyperml_tf.data.interactions import Interactions
+
+SEED = 20200203
+
+
+@pytest.fixture
+def rng():
+    """A generator of its own for every test, always the same."""
+    return np.random.default_rng(SEED)
+
+
+@pytest.fixture
+def make_interactions():
+    """Builds `Interactions` in memory from lists of items, one list per user."""
+
+    def make(train, num_items, valid=None, test=None, negatives=None):
+        users = len(train)
+        none = np.full(users, -1, np.int32)
+        if negatives is None:
+            negatives = np.full((users, 100), -1, np.int32)
+        return Interactions(
+            name="memory",
+            folder=pathlib.Path("memory"),
+            stats={"users": users, "items": num_items, "fingerprint": "memory"},
+            train_user=np.repeat(np.arange(users), [len(t) for t in train]).astype(
+                np.int32
+            ),
+            train_item=np.array([i for items in train for i in items], np.int32),
+            valid_item=none if valid is None else np.asarray(valid, np.int32),
+            test_item=none if test is None else np.asarray(test, np.int32),
+            valid_negatives=np.asarray(negatives, np.int32),
+            test_negatives=np.asarray(negatives, np.int32),
+        )
+
+    return make
