@@ -1,9 +1,9 @@
-"""Reproduces the paper on whatever data is there: prepare, train, tabulate, draw.
+r"""Reproduces the paper on whatever data is there: prepare, train, tabulate, draw.
 
 ./run_all.sh                                 all ten datasets, committed settings
 ./run_all.sh demo                            MovieLens 100K, then serves it
 ./run_all.sh test                            the checks and the test suite
-./run_all.sh --datasets=ml1m,games --models=hyperml,cml --seeds=5 --jobs=2 \\
+./run_all.sh --datasets=ml1m,games --models=hyperml,cml --seeds=5 --jobs=2 \
     --table=games=FILE --items=ml1m=FILE
 """
 
