@@ -47,17 +47,21 @@ def build(
     if not read:
         raise InputError(f"no interactions could be read; lines: {rows.dropped}")
     user, user_ids = index_ids(rows.user, "user")
+    rows.user = None  # half a GB for the largest, as are the next two
     item, item_ids = index_ids(rows.item, "item")
+    rows.item = None
     dated, time = np.ones(read, bool), None
     if rows.time is not None:
         dated = rows.time.is_valid().to_numpy()
         time = rows.time.fill_null(0).to_numpy()
-    rows.user = rows.item = rows.time = None  # several GB for the largest
-    order = split.chronological_order(user, item, time, dated)
+    rows.time = None
+    order = split.chronological_order(user, time, dated)
     del time
     user, item, dated = user[order], item[order], dated[order]
-    duplicates = read - len(order)
     del order
+    first = split.first_occurrences(user, item)
+    user, item, dated = user[first], item[first], dated[first]
+    duplicates = read - len(user)
     dropped = dict(rows.dropped)
     filtered: dict[str, Any] = {"kind": "none"}
     if min_user_interactions:

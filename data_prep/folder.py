@@ -26,6 +26,8 @@ from typing import Any
 
 import numpy as np
 
+from data_prep.progress import Progress
+
 FORMAT_VERSION = 1
 _CHUNK_BYTES = 1 << 20
 
@@ -33,9 +35,13 @@ _CHUNK_BYTES = 1 << 20
 def sha256(path: Path) -> str:
     """Hex SHA-256 of a file."""
     digest = hashlib.sha256()
-    with open(path, "rb") as file:
+    with (
+        open(path, "rb") as file,
+        Progress(f"checking {path.name}", path.stat().st_size) as progress,
+    ):
         while block := file.read(_CHUNK_BYTES):
             digest.update(block)
+            progress.move_to(file.tell())
     return digest.hexdigest()
 
 

@@ -37,37 +37,37 @@ class Split:
 
 
 def chronological_order(
-    user: np.ndarray, item: np.ndarray, time: np.ndarray | None, dated: np.ndarray
+    user: np.ndarray, time: np.ndarray | None, dated: np.ndarray
 ) -> np.ndarray:
-    """Rows to keep, sorted by (user, undated first, time, source order).
-
-    Of a repeated (user, item) pair only the first row in that order stays.
+    """Rows sorted by (user, undated first, time, source order).
 
     Args:
         user: int32 [N].
-        item: int32 [N].
         time: [N] integers or floats, any value where not dated; None if
             source order is time order.
         dated: bool [N].
 
     Returns:
-        int64 indices into the N rows.
+        int64 [N] indices of the rows.
     """
     # lexsort is stable and takes its last key first, so ties in time and rows
     # without a time stay in source order.
     if time is None:
-        order = np.argsort(user, kind="stable")
-    elif dated.all():
-        order = np.lexsort((time, user))
-    else:
-        order = np.lexsort((np.where(dated, time, 0), dated, user))
-    pair = user[order].astype(np.int64) * (int(item.max(initial=0)) + 1)
-    pair += item[order]
+        return np.argsort(user, kind="stable")
+    if dated.all():
+        return np.lexsort((time, user))
+    return np.lexsort((np.where(dated, time, 0), dated, user))
+
+
+def first_occurrences(user: np.ndarray, item: np.ndarray) -> np.ndarray:
+    """Mask of the rows whose (user, item) pair stands in no row before."""
+    pair = user.astype(np.int64) * (int(item.max(initial=0)) + 1)
+    pair += item
     by_pair = np.argsort(pair, kind="stable")
     pair = pair[by_pair]
-    keep = np.ones(len(order), bool)
-    keep[by_pair[1:][pair[1:] == pair[:-1]]] = False
-    return order[keep]
+    first = np.ones(len(user), bool)
+    first[by_pair[1:][pair[1:] == pair[:-1]]] = False
+    return first
 
 
 def users_with_at_least(user: np.ndarray, minimum: int) -> np.ndarray:

@@ -12,7 +12,8 @@ import pyarrow.csv as pacsv
 from data_prep.errors import InputError
 
 _BLOCK_BYTES = 8 << 20
-_INTEGER = r"^-?[0-9]{1,18}$"
+_ID, _TIME = pa.int32(), pa.int64()  # 32 bits halve what 20 million rows need
+_FITS = {_ID: r"^-?[0-9]{1,9}$", _TIME: r"^-?[0-9]{1,18}$"}
 
 
 def read_integers(
@@ -32,10 +33,11 @@ def read_integers(
         header: names of all columns; None: the first line holds them.
 
     Returns:
-        A table of int64 columns in the order of `wanted`, null only in the
-        third (an empty time), and the counts of lines dropped by reason.
+        A table in the order of `wanted`: int32 ids, none missing, and int64
+        times, null where empty; and the counts of lines dropped by reason.
     """
     dropped: Counter[str] = Counter()
+    types = [_ID, _ID, _TIME][: len(wanted)]
 
     def drop_line(row: pacsv.InvalidRow) -> str:
         dropped["wrong number of fields"] += 1
@@ -58,28 +60,35 @@ def read_integers(
                 check_utf8=False,
             ),
         )
-        batches = [_whole_numbers(batch, dropped) for batch in reader]
+        batches = [_whole_numbers(batch, types, dropped) for batch in reader]
     except pa.ArrowException as error:
         text = " ".join(str(error).split())[:200]
         raise InputError(f"{where}: not the publisher's format: {text}") from error
-    schema = pa.schema([(name, pa.int64()) for name in wanted])
+    schema = pa.schema(list(zip(wanted, types, strict=True)))
     return pa.Table.from_batches(batches, schema), dict(dropped)
 
 
-def _whole_numbers(batch: pa.RecordBatch, dropped: Counter[str]) -> pa.RecordBatch:
+def _whole_numbers(
+    batch: pa.RecordBatch, types: list[pa.DataType], dropped: Counter[str]
+) -> pa.RecordBatch:
     try:
-        numbers = [column.cast(pa.int64()) for column in batch.columns]
+        numbers = _cast(batch, types)
     except pa.ArrowInvalid:  # junk in this block: look at each value
         fits = pa.array([True] * batch.num_rows)
-        for column in batch.columns:
-            good = pc.match_substring_regex(column, _INTEGER)
+        for column, kind in zip(batch.columns, types, strict=True):
+            good = pc.match_substring_regex(column, _FITS[kind])
             fits = pc.and_(fits, pc.fill_null(good, True))
         dropped["not whole numbers"] += batch.num_rows - fits.true_count
-        batch = batch.filter(fits)
-        numbers = [column.cast(pa.int64()) for column in batch.columns]
+        numbers = _cast(batch.filter(fits), types)
     whole = pa.RecordBatch.from_arrays(numbers, names=batch.schema.names)
     there = pc.and_(whole.column(0).is_valid(), whole.column(1).is_valid())
     if there.true_count < whole.num_rows:
         dropped["no user or no item"] += whole.num_rows - there.true_count
         whole = whole.filter(there)
     return whole
+
+
+def _cast(batch: pa.RecordBatch, types: list[pa.DataType]) -> list[pa.Array]:
+    return [
+        column.cast(kind) for column, kind in zip(batch.columns, types, strict=True)
+    ]
