@@ -202,15 +202,22 @@ def _times_from_text(column: pa.ChunkedArray, where: str) -> pa.ChunkedArray:
     parsed = pd.to_datetime(
         pd.Series(column.to_pandas()), format="ISO8601", utc=True, errors="coerce"
     )
-    bad = np.flatnonzero(parsed.isna().to_numpy() & ~column.is_null().to_numpy())
-    if len(bad):
-        value = column[int(bad[0])].as_py()
+    bad = parsed.isna().to_numpy() & ~column.is_null().to_numpy()
+    if bad.any():
+        # Among numbers it is the word that is wrong, not they.
+        words = bad & ~_looks_numeric(column)
+        row = int(np.flatnonzero(words if words.any() else bad)[0])
         raise InputError(
-            f"{where}: {len(bad):,} times are neither all numbers nor all ISO dates, "
-            f"the first {value[:40]!r} in data row {bad[0] + 1:,}; leave unknown times "
-            "empty"
+            f"{where} holds neither only numbers nor only ISO dates: "
+            f"{column[row].as_py()[:40]!r} in data row {row + 1:,}; leave unknown "
+            "times empty"
         )
     return pa.chunked_array([pa.Array.from_pandas(parsed).cast(pa.int64())])
+
+
+def _looks_numeric(column: pa.ChunkedArray) -> np.ndarray:
+    number = pc.match_substring_regex(column, r"^[+-]?[0-9.]+([eE][+-]?[0-9]+)?$")
+    return pc.fill_null(number, False).to_numpy()
 
 
 def _finite(column: pa.ChunkedArray, where: str) -> pa.ChunkedArray:
