@@ -12,8 +12,10 @@ from typing import Any
 
 import pandas as pd
 
+from hyperml_tf.reporting import paper
+
 # `replicate` can shorten every run; that leaves the configuration what it is.
-_LENGTHS = ("epochs", "eval_every")
+_LENGTHS = {"epochs", "eval_every"}
 
 #: (dataset, model) -> the settings committed for it, None where there are none.
 Committed = Callable[[str, str], Mapping[str, Any] | None]
@@ -89,8 +91,8 @@ def main_groups(
             continue
         key = candidate.dataset, candidate.model
         settings = committed(*key)
-        as_committed = settings is not None and not differing(
-            candidate.config, settings
+        as_committed = settings is not None and (
+            differing(candidate.config, settings) <= _LENGTHS
         )
         worth = as_committed, candidate.n, candidate.mean("valid_ndcg10")
         if key not in best or worth > merit[key]:
@@ -99,12 +101,8 @@ def main_groups(
 
 
 def differing(config: Mapping[str, Any], other: Mapping[str, Any]) -> set[str]:
-    """Fields in which two configurations differ, the length of the run aside."""
-    return {
-        field
-        for field in {*config, *other}
-        if field not in _LENGTHS and config.get(field) != other.get(field)
-    }
+    """Fields in which two configurations differ."""
+    return {k for k in {*config, *other} if config.get(k) != other.get(k)}
 
 
 def sweep(groups: Sequence[Group], centre: Group, field: str) -> dict[float, Group]:
@@ -121,3 +119,56 @@ def sweep(groups: Sequence[Group], centre: Group, field: str) -> dict[float, Gro
         if value not in found or candidate.n > found[value].n:
             found[value] = candidate
     return dict(sorted(found.items()))
+
+
+@dataclasses.dataclass(frozen=True)
+class Results:
+    """All groups of a record, and the paper's numbers to set beside them.
+
+    Attributes:
+        groups: every configuration.
+        main: (dataset, model) -> the configuration that stands for the model.
+        published: (dataset, model) -> the paper's nDCG@10 and HR@10 as fractions,
+            empty where it has none.
+    """
+
+    groups: list[Group]
+    main: dict[tuple[str, str], Group]
+    published: Callable[[str, str], Mapping[str, float]]
+
+    @property
+    def datasets(self) -> list[str]:
+        """Datasets with a run, in the paper's order."""
+        return sorted({g.dataset for g in self.groups}, key=paper.dataset_order)
+
+    def of(self, dataset: str, model: str) -> Group | None:
+        """What stands for a column of Table 2; for "cml" the better of its two.
+
+        Better on validation: the CML paper's own sampling is a row of its own here.
+        """
+        models = paper.CML_VARIANTS if model == "cml" else (model,)
+        found = [self.main[dataset, m] for m in models if (dataset, m) in self.main]
+        return max(found, key=lambda g: g.mean("valid_ndcg10"), default=None)
+
+    def best_baseline(self, dataset: str, metric: str) -> Group | None:
+        """The strongest of Table 2's baselines, on the test items.
+
+        As the paper's row "Improvement" takes it: the best has to be beaten, and is
+        not chosen to be easy.
+        """
+        found = [self.of(dataset, m) for m in paper.TABLE2_MODELS if m != "hyperml"]
+        return max(
+            (g for g in found if g is not None),
+            key=lambda g: g.mean(metric),
+            default=None,
+        )
+
+
+def results(
+    rows: pd.DataFrame,
+    committed: Committed,
+    published: Callable[[str, str], Mapping[str, float]],
+) -> Results:
+    """What the tables are built from."""
+    groups = group(rows)
+    return Results(groups, main_groups(groups, committed), published)

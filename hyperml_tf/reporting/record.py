@@ -95,9 +95,11 @@ def read(path: pathlib.Path) -> pd.DataFrame:
     """
     try:
         rows = pd.read_csv(
-            path, dtype=dict.fromkeys(_TEXT, str), na_filter=True, keep_default_na=False,
+            path,
+            dtype=dict.fromkeys(_TEXT, str),
+            keep_default_na=False,
             na_values={column: [""] for column in METRICS},
-        )  # fmt: skip
+        )
     except FileNotFoundError:
         return _frame([])
     except (ValueError, UnicodeDecodeError) as error:

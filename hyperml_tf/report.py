@@ -1,0 +1,42 @@
+"""Tables, figures and report.html, from recorded runs only.
+
+python -m hyperml_tf.report --runs_dir=runs --output=report
+python -m hyperml_tf.report --record=run_configs/results.csv   updates the record too
+python -m hyperml_tf.report --readme=README.md --results_md=RESULTS.md --output=
+"""
+
+import pathlib
+
+from absl import flags
+
+from hyperml_tf import command_line
+
+_OUTPUT = flags.DEFINE_string("output", "report", "Folder to write; empty: none.")
+_RECORD = flags.DEFINE_string(
+    "record", None, "Record to add the finished runs to, and to report along with them."
+)
+_RESULTS_MD = flags.DEFINE_string("results_md", None, "Write this from the record.")
+_README = flags.DEFINE_string("readme", None, "Rewrite its table from the record.")
+_DATA_DIR, _RUNS_DIR = command_line.define_folders()
+
+
+def main() -> None:
+    """Reads what was recorded and writes what was asked for."""
+    from hyperml_tf.reporting import build
+
+    build.report(
+        runs_dir=pathlib.Path(_RUNS_DIR.value),
+        data_dir=pathlib.Path(_DATA_DIR.value),
+        output=_path(_OUTPUT.value),
+        record_path=_path(_RECORD.value),
+        results_md=_path(_RESULTS_MD.value),
+        readme=_path(_README.value),
+    )
+
+
+def _path(name: str | None) -> pathlib.Path | None:
+    return pathlib.Path(name) if name else None
+
+
+if __name__ == "__main__":
+    command_line.run(main, __doc__)

@@ -1,0 +1,219 @@
+"""The tables of the report, from grouped runs: ours beside the paper's."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from hyperml_tf.reporting import paper
+from hyperml_tf.reporting.groups import Group, Results
+from hyperml_tf.reporting.tables import BLANK, Table, percent, signed, spread
+
+METRIC_TITLES = {"ndcg10": "nDCG@10", "hr10": "HR@10"}
+#: The paper's order, then what it does not have.
+MODELS = (
+    "mf_bpr", "mlp", "ncf", "cml", "cml_warp", "lrml", "hyperml", "hyperts",
+    "popularity",
+)  # fmt: skip
+
+
+def cell(group: Group | None, metric: str) -> str:
+    """Mean ± std of a group, a blank without one."""
+    return BLANK if group is None else spread(group.mean(metric), group.std(metric))
+
+
+def over(group: Group | None, other: Group | None, metric: str) -> float | None:
+    """Relative gain of one group's mean over another's; None if either is absent."""
+    if group is None or other is None or not other.mean(metric):
+        return None
+    return group.mean(metric) / other.mean(metric) - 1
+
+
+def summary(results: Results, titles: Mapping[str, str]) -> Table:
+    """Every model on every dataset that has a run, beside the paper."""
+    rows = []
+    for dataset in results.datasets:
+        for model in MODELS:
+            group = results.main.get((dataset, model))
+            published = results.published(dataset, model)
+            if group is None and not published:
+                continue
+            row = [paper.dataset_title(dataset), titles[model]]
+            row.append(str(group.n) if group else "0")
+            for metric in METRIC_TITLES:
+                theirs = published.get(metric)
+                gap = group.mean(metric) - theirs if group and theirs else None
+                row += [cell(group, metric), percent(theirs, 3), signed(gap)]
+            row += [cell(group, m) for m in ("ndcg10_method0", "full_ndcg10")]
+            row += [cell(group, "full_hr10")]
+            rows.append(row)
+    header = ["Dataset", "Model", "n", "nDCG@10", "paper", "difference", "HR@10"]
+    header += ["paper", "difference", "nDCG@10 (discount from rank 2)"]
+    header += ["nDCG@10, full catalogue", "HR@10, full catalogue"]
+    note = (
+        "Per cent; mean ± sample standard deviation over n seeds, test items, at the "
+        "epoch of the best validation nDCG@10. Ranked among 100 stored negatives as in "
+        "the paper; the last two columns rank in the full catalogue. Popularity is not "
+        "trained: the floor. Of several configurations of a model the committed one is "
+        "shown, else the one with the most seeds, else the best on validation."
+    )
+    title = "Results, ours beside the paper's"
+    return Table("results", title, header, rows, note, text_columns=2)
+
+
+def table1(stats: Mapping[str, Mapping[str, Any]]) -> Table:
+    """Table 1: what was prepared against what the paper prints."""
+    rows = []
+    for dataset in sorted({*paper.TABLE1, *stats}, key=paper.dataset_order):
+        theirs, ours = paper.TABLE1.get(dataset), stats.get(dataset)
+        row = [paper.dataset_title(dataset)]
+        if ours is None:
+            row += [BLANK] * 5
+        else:
+            names = ("users", "items", "interactions", "interactions_table1")
+            row += [f"{ours[name]:,}" for name in names]
+            row.append(percent(ours["density_table1"]))
+        if theirs is None:
+            row += [BLANK] * 4
+        else:
+            row += [theirs.users, theirs.items, theirs.interactions]
+            row.append(f"{theirs.density_percent:.2f}")
+        rows.append(row)
+    header = ["Dataset", "users", "items", "N", "N + 2U", "density %", "paper: users"]
+    header += ["paper: items", "paper: interactions", "paper: density %"]
+    note = (
+        "N counts interactions once; the paper's number is N + 2U, and so is its "
+        f"density. {BLANK}: not prepared here, or not in the paper."
+    )
+    return Table("table1", "Table 1: the datasets", header, rows, note)
+
+
+def table2(
+    results: Results, titles: Mapping[str, str], significance: pd.DataFrame
+) -> Table:
+    """Table 2 in the paper's layout, with improvement and significance."""
+    rows, warp = [], []
+    tests = significance.set_index(["dataset", "metric"]) if len(significance) else None
+    for dataset in results.datasets:
+        columns = {m: results.of(dataset, m) for m in paper.TABLE2_MODELS}
+        if columns["cml"] is not None and columns["cml"].model == "cml_warp":
+            warp.append(paper.dataset_title(dataset))
+        for metric, metric_title in METRIC_TITLES.items():
+            baseline = results.best_baseline(dataset, metric)
+            row = [paper.dataset_title(dataset), metric_title, "ours"]
+            row += [cell(group, metric) for group in columns.values()]
+            row.append(signed(over(columns["hyperml"], baseline, metric), " %"))
+            row.append(titles[baseline.model] if baseline else BLANK)
+            if tests is not None and (dataset, metric) in tests.index:
+                test = tests.loc[(dataset, metric)]
+                low, high = test["interval"]
+                row += [f"{signed(low)} to {signed(high)}", probability(test["p_holm"])]
+            else:
+                row += [BLANK] * 2
+            rows.append(row)
+            theirs = [results.published(dataset, m).get(metric) for m in columns]
+            gain = paper.IMPROVEMENTS.get(dataset, {}).get(metric)
+            if any(theirs):
+                row = ["", "", "paper", *(percent(value, 3) for value in theirs)]
+                row += [signed(gain and gain / 100, " %"), *[BLANK] * 3]
+                rows.append(row)
+    header = ["Dataset", "Metric", "", *(titles[m] for m in paper.TABLE2_MODELS)]
+    header += ["Improvement", "over", "95 % interval of the difference", "p (Holm)"]
+    note = (
+        "Per cent, mean ± sample standard deviation over seeds. The improvement is "
+        "HyperML's mean over the best baseline's, relative. The interval is of the "
+        "difference in points, paired over users (bootstrap), p by Wilcoxon's "
+        "signed-rank test, Holm-corrected over datasets; both on ranks averaged over "
+        "seeds per user first. CML is the better of plain CML and CML (WARP) on "
+        f"validation: WARP on {', '.join(warp) or 'none'}."
+    )
+    title = "Table 2: HyperML against the baselines"
+    return Table("table2", title, header, rows, note, text_columns=3)
+
+
+def probability(p: float) -> str:
+    """A p-value as one reads it."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def table2_full(results: Results, titles: Mapping[str, str]) -> Table:
+    """Table 2's twin over the full catalogue; the paper has none."""
+    rows = []
+    for dataset in results.datasets:
+        for metric, metric_title in METRIC_TITLES.items():
+            columns = [results.of(dataset, m) for m in paper.TABLE2_MODELS]
+            cells = [cell(group, f"full_{metric}") for group in columns]
+            rows.append([paper.dataset_title(dataset), metric_title, *cells])
+    header = ["Dataset", "Metric", *(titles[m] for m in paper.TABLE2_MODELS)]
+    note = (
+        "Per cent. Every item but the user's training and validation items is ranked; "
+        "sampled metrics can order models wrongly (Krichene & Rendle 2020)."
+    )
+    title = "Table 2 over the full catalogue"
+    return Table("table2_full", title, header, rows, note, text_columns=2)
+
+
+def table3(results: Results) -> Table:
+    """Table 3: HyperML against HyperTS."""
+    rows = []
+    for dataset in results.datasets:
+        both = [results.main.get((dataset, m)) for m in ("hyperml", "hyperts")]
+        if None in both:
+            continue
+        for metric, metric_title in METRIC_TITLES.items():
+            gap = both[1].mean(metric) - both[0].mean(metric)
+            cells = [cell(group, metric) for group in both]
+            rows.append([paper.dataset_title(dataset), metric_title, "ours", *cells])
+            rows[-1].append(signed(gap))
+            theirs = [
+                results.published(dataset, m).get(metric)
+                for m in ("hyperml", "hyperts")
+            ]
+            if all(theirs):
+                cells = [percent(value, 3) for value in theirs]
+                cells.append(signed(theirs[1] - theirs[0]))
+                rows.append(["", "", "paper", *cells])
+    header = ["Dataset", "Metric", "", "HyperML", "HyperTS", "HyperTS − HyperML"]
+    note = "Per cent. The paper has Meetup, Clothing, Sports and Cell phones."
+    title = "Table 3: HyperML and HyperTS"
+    return Table("table3", title, header, rows, note, text_columns=3)
+
+
+def sweep_table(
+    results: Results, sweeps: Mapping[str, Mapping[float, Group]], field: str
+) -> Table:
+    """A sweep of one setting against CML: Table 4 (c), the numbers of Fig. 4 (γ)."""
+    is_c = field == "c"
+    rows = []
+    for dataset, values in sweeps.items():
+        cml = results.of(dataset, "cml")
+        for value, group in values.items():
+            row = [paper.dataset_title(dataset), f"{value:g}", str(group.n)]
+            for metric in METRIC_TITLES:
+                row.append(cell(group, metric))
+                row.append(signed(over(group, cml, metric), " %"))
+            if is_c:
+                printed = paper.TABLE4.get(dataset, {}).get(value)
+                row += _paper_of_table4(results, dataset, printed)
+            rows.append(row)
+    header = ["Dataset", "c" if is_c else "γ", "n", "nDCG@10", "over CML", "HR@10"]
+    header += ["over CML", *(["paper", "paper: over CML"] if is_c else [])]
+    if not is_c:
+        return Table("figure4", "Fig. 4 in numbers: the weight γ", header, rows)
+    note = (
+        "Per cent. The paper's Goodbooks numbers are nDCG@10; its Games numbers, "
+        "captioned nDCG@10, are HR@10. (c, m, γ) on x equals (1, c·m, c·γ) on √c·x, so "
+        "this sweeps margin and γ together."
+    )
+    return Table("table4", "Table 4: the scaling variable c", header, rows, note)
+
+
+def _paper_of_table4(
+    results: Results, dataset: str, printed: float | None
+) -> Sequence[str]:
+    if printed is None:
+        return [BLANK] * 2
+    metric = paper.TABLE4_METRIC[dataset]
+    cml = results.published(dataset, "cml").get(metric)
+    gain = signed(printed / (100 * cml) - 1, " %") if cml else BLANK
+    return [f"{printed:.3f} ({METRIC_TITLES[metric]})", gain]
