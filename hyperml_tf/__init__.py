@@ -17,7 +17,8 @@ if "tensorflow" in sys.modules and os.environ.get("TF_USE_LEGACY_KERAS") != "1":
         "hyperml_tf first, or run with TF_USE_LEGACY_KERAS=1 in the environment."
     )
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
-# INFO lines of the C++ runtime (devices, CPU flags) would bury our own progress.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# The C++ runtime prints a CUDA error on every machine without a GPU; what matters of
+# its errors reaches Python as exceptions.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 __version__ = "0.1.0"

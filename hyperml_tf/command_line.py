@@ -48,6 +48,8 @@ def _parse(arguments: list[str], description: str, words: Sequence[str]) -> list
         rest = FLAGS(arguments)
     except (flags.Error, InputError) as error:
         _fail(str(error), 2)
+    except AttributeError as error:  # ml_collections: a field that is not there
+        _fail(f"this model's config has no such field: config.{_unquoted(error)}", 2)
     except Exception as error:  # a config file is the user's code: anything may come
         _fail(f"{type(error).__name__}: {error}", 2)
     unexpected = [word for word in rest[1:2] if word not in words] or rest[2:]
@@ -55,6 +57,10 @@ def _parse(arguments: list[str], description: str, words: Sequence[str]) -> list
         _fail(f"unexpected argument {unexpected[0]!r}; see --help", 2)
     _set_up_logging()
     return rest
+
+
+def _unquoted(error: Exception) -> str:
+    return str(error).strip("\"'")
 
 
 def _help(description: str) -> str:

@@ -155,25 +155,30 @@ def resolve(config: ml_collections.ConfigDict) -> ml_collections.FrozenConfigDic
         ConfigError: a field out of its range, or without a value.
     """
     config = config.copy_and_resolve_references()
+    for field, value in config.items():
+        _check(field, value)
     if "init_scale" in config and config.init_scale is None:
         metric = config.model not in ("mf_bpr", "mlp", "ncf")
         config.init_scale = metric_init_scale(config.dim) if metric else 0.01
-    for field, value in config.items():
-        if value is None:
-            raise ConfigError(f"config.{field} is not set; give --config.{field}=…")
-        if field in _RANGES:
-            low, high = _RANGES[field]
-            if not low <= value <= high:
-                raise ConfigError(
-                    f"config.{field} = {value} is out of range; "
-                    f"it must be in [{low:g}, {high:g}]"
-                )
-        if field in _CHOICES and value not in _CHOICES[field]:
-            raise ConfigError(
-                f"config.{field} = {value!r} is not known; "
-                f"one of: {', '.join(_CHOICES[field])}"
-            )
     return ml_collections.FrozenConfigDict(config)
+
+
+def _check(field: str, value: Any) -> None:
+    if value is None:
+        if field != "init_scale":
+            raise ConfigError(f"config.{field} is not set; give --config.{field}=…")
+        return
+    low, high = _RANGES.get(field, (None, None))
+    if low is not None and not low <= value <= high:
+        raise ConfigError(
+            f"config.{field} = {value} is out of range; "
+            f"it must be in [{low:g}, {high:g}]"
+        )
+    if field in _CHOICES and value not in _CHOICES[field]:
+        raise ConfigError(
+            f"config.{field} = {value!r} is not known; "
+            f"one of: {', '.join(_CHOICES[field])}"
+        )
 
 
 def settings(config: ml_collections.ConfigDict) -> dict[str, Any]:

@@ -1,0 +1,86 @@
+"""Bad usage ends with exit code 2 and one clear line, never a trace."""
+
+import json
+
+import pytest
+
+CONFIG = "--config=run_configs/own_table.py"
+
+CASES = {
+    "no config": ([], "--config"),
+    "missing config file": (["--config=run_configs/nowhere.py"], "nowhere.py"),
+    "unknown model": ([f"{CONFIG}:svd", "--config.dataset=tiny"], "svd"),
+    "unknown field": (
+        [CONFIG, "--config.dataset=tiny", "--config.marginn=1"],
+        "marginn",
+    ),
+    "field of another model": (
+        [f"{CONFIG}:cml", "--config.dataset=tiny", "--config.c=2"],
+        "config.c",
+    ),
+    "wrong type": ([CONFIG, "--config.dataset=tiny", "--config.dim=many"], "many"),
+    "out of range": (
+        [CONFIG, "--config.dataset=tiny", "--config.dropout=1.5"],
+        "dropout",
+    ),
+    "negative curvature": (
+        [CONFIG, "--config.dataset=tiny", "--config.c=-1"],
+        "config.c",
+    ),
+    "unknown optimizer": (
+        [CONFIG, "--config.dataset=tiny", "--config.optimizer=lion"],
+        "lion",
+    ),
+    "dataset not set": ([CONFIG], "config.dataset"),
+    "dataset not prepared": ([CONFIG, "--config.dataset=absent"], "data_prep.prepare"),
+    "stray word": ([CONFIG, "--config.dataset=tiny", "please"], "please"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_train_refuses(case, command, data_dir, tmp_path):
+    flags, named = CASES[case]
+    done = command(
+        "hyperml_tf.train", *flags, f"--data_dir={data_dir}", f"--runs_dir={tmp_path}"
+    )
+    assert done.returncode == 2
+    (line,) = done.stderr.strip().splitlines()
+    assert named in line and line.startswith("train: ")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "module", ["train", "replicate", "evaluate", "export", "recommend", "report"]
+)
+def test_help_fits_one_screen(module, command):
+    done = command(f"hyperml_tf.{module}", "--help")
+    assert done.returncode == 0
+    assert 5 <= len(done.stdout.splitlines()) <= 40
+
+
+def test_a_damaged_prepared_folder_is_refused(command, data_dir, tmp_path):
+    damaged = tmp_path / "tiny"
+    damaged.mkdir()
+    for path in (data_dir / "tiny").iterdir():
+        (damaged / path.name).write_bytes(path.read_bytes())
+    whole = (damaged / "train_item.npy").read_bytes()
+    (damaged / "train_item.npy").write_bytes(whole[:-8])
+    done = command(
+        *("hyperml_tf.train", CONFIG, "--config.dataset=tiny"),
+        *(f"--data_dir={tmp_path}", f"--runs_dir={tmp_path / 'runs'}"),
+    )
+    assert done.returncode == 2
+    assert "train_item.npy" in done.stderr and "data_prep.prepare" in done.stderr
+
+
+def test_a_prepared_folder_of_another_version_is_refused(command, data_dir, tmp_path):
+    other = tmp_path / "tiny"
+    other.mkdir()
+    stats = json.loads((data_dir / "tiny" / "stats.json").read_text())
+    (other / "stats.json").write_text(json.dumps(stats | {"format_version": 99}))
+    done = command(
+        *("hyperml_tf.train", CONFIG, "--config.dataset=tiny"),
+        *(f"--data_dir={tmp_path}", f"--runs_dir={tmp_path / 'runs'}"),
+    )
+    assert done.returncode == 2
+    assert "version 99" in done.stderr

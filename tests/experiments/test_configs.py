@@ -1,0 +1,77 @@
+"""Configurations: the committed files, the checks, the hash."""
+
+import pathlib
+import re
+
+import pytest
+
+from hyperml_tf.experiments import catalogue
+from hyperml_tf.experiments import config as configs
+from hyperml_tf.experiments.config import ConfigError
+from hyperml_tf.models import MODELS, TITLES
+
+COMMITTED = sorted(p.stem for p in catalogue.FOLDER.glob("*.py"))
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("dataset", COMMITTED)
+def test_every_committed_config_is_valid_for_every_model(dataset, model):
+    config = configs.resolve(catalogue.load(dataset, model))
+    assert (config.dataset, config.model) == (dataset, model)
+    assert model in TITLES
+
+
+def test_the_ten_datasets_of_the_paper_have_configs():
+    assert set(catalogue.PAPER_DATASETS) <= set(COMMITTED)
+
+
+PAPER_TEXT = pathlib.Path(__file__).parents[3] / "shared" / "paper" / "hyperml.txt"
+
+
+@pytest.mark.skipif(not PAPER_TEXT.exists(), reason="the paper's text is not here")
+@pytest.mark.parametrize("dataset", catalogue.PAPER_DATASETS)
+def test_the_papers_numbers_are_those_of_table_2_in_row_order(dataset):
+    text = PAPER_TEXT.read_text()
+    column = catalogue.PAPER_DATASETS.index(dataset)
+    for model, name in [("mf_bpr", "MF-BPR"), ("cml", "CML"), ("hyperml", "HyperML")]:
+        rows = re.findall(rf"^{name} ((?:\d\d\.\d\d\d ?){{10}})$", text, re.MULTILINE)
+        numbers = [float(n) for row in rows for n in row.split()]
+        ndcg, hr = numbers[2 * column : 2 * column + 2]
+        paper = catalogue.load(dataset, model).paper
+        assert (paper.ndcg10, paper.hr10) == pytest.approx((ndcg / 100, hr / 100))
+
+
+def test_defaults_are_the_papers():
+    config = configs.resolve(catalogue.load("games", "hyperml"))
+    assert (config.dim, config.batch_size, config.dropout, config.c) == (
+        64,
+        512,
+        0.5,
+        1,
+    )
+    assert config.optimizer == "adam"
+    assert config.learning_rate in configs.PAPER_GRID["learning_rate"]
+    assert config.margin in configs.PAPER_GRID["margin"]
+    # (3 * 0.01² / (2 * 64))^(1/3) = 0.013283…
+    assert config.init_scale == pytest.approx(0.0132832, rel=1e-5)
+
+
+def test_labels_do_not_change_the_hash_and_settings_and_data_do():
+    config = catalogue.load("games", "hyperml")
+    base = configs.config_hash(configs.resolve(config), "data")
+    config.variant = "a name"
+    assert configs.config_hash(configs.resolve(config), "data") == base
+    assert configs.config_hash(configs.resolve(config), "other data") != base
+    config.margin = 0.2
+    assert configs.config_hash(configs.resolve(config), "data") != base
+
+
+@pytest.mark.parametrize(
+    "field, value",
+    [("dim", 0), ("margin", -0.1), ("dropout", 1.0), ("c", -1.0), ("eval_every", 0)],
+)
+def test_impossible_values_are_refused_with_their_range(field, value):
+    config = catalogue.load("games", "hyperml")
+    config[field] = value
+    with pytest.raises(ConfigError, match=rf"config\.{field} = .*must be in \["):
+        configs.resolve(config)
