@@ -6,6 +6,7 @@ the remedy; 3 datasets skipped for want of files; 130 interrupted.
 
 import logging as standard_logging
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -60,7 +61,8 @@ def _parse(arguments: list[str], description: str, words: Sequence[str]) -> list
 
 
 def _unquoted(error: Exception) -> str:
-    return str(error).strip("\"'")
+    # ml_collections passes on the repr of a KeyError: quotes and newlines escaped.
+    return re.sub(r"\\n", "; ", str(error)).replace("\\", "").replace("'", "")
 
 
 def _help(description: str) -> str:
