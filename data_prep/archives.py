@@ -123,12 +123,17 @@ class ZipInputs:
         return min(found, key=lambda info: info.filename.count("/"), default=None)
 
 
+def is_gzip(path: Path) -> bool:
+    """Whether the file begins like a gzip file."""
+    with open(path, "rb") as file:
+        return file.read(2) == b"\x1f\x8b"
+
+
 @contextlib.contextmanager
 def open_plain_or_gzip(path: Path) -> Iterator[IO[bytes]]:
     """The file's bytes, decompressed if it begins like a gzip file."""
+    zipped = is_gzip(path)
     with _clear_errors(path), open(path, "rb") as raw:
-        zipped = raw.read(2) == b"\x1f\x8b"
-        raw.seek(0)
         size = path.stat().st_size
         with Progress(f"reading {path.name}", size) as progress:
             if not zipped:

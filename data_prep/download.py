@@ -143,6 +143,8 @@ def _verify(place: Place, raw_dir: Path, part: IO[bytes]) -> None:
 
 
 def _check_decompresses(path: Path, name: str) -> None:
+    if name.endswith(".gz") and not archives.is_gzip(path):
+        raise _BadFileError("not a gzip file")
     try:
         if name.endswith(".zip"):
             inputs = archives.ZipInputs(path)

@@ -50,14 +50,18 @@ def _outcome(key: str, options: argparse.Namespace) -> int:
         logging.info("%s", prepare(key, options))
         return DONE
     except InputError as error:
-        logging.error("%s: %s", key, error)
+        logging.error("%s: %s", key, _one_line(error))
         return BAD_INPUT
     except MissingInputError as error:
-        logging.error("%s: skipped: %s", key, error)
+        logging.error("%s: skipped: %s", key, _one_line(error))
         return SKIPPED
     except OSError as error:  # a file that is not there, a full disk, no permission
-        logging.error("%s: %s", key, error)
+        logging.error("%s: %s", key, _one_line(error))
         return BAD_INPUT
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).splitlines())
 
 
 def prepare(key: str, options: argparse.Namespace) -> str:

@@ -202,11 +202,14 @@ def _times_from_text(column: pa.ChunkedArray, where: str) -> pa.ChunkedArray:
     parsed = pd.to_datetime(
         pd.Series(column.to_pandas()), format="ISO8601", utc=True, errors="coerce"
     )
-    bad = parsed.isna().to_numpy() & ~column.is_null().to_numpy()
+    present = ~column.is_null().to_numpy()
+    bad = present & parsed.isna().to_numpy()
     if bad.any():
-        # Among numbers it is the word that is wrong, not they.
-        words = bad & ~_looks_numeric(column)
-        row = int(np.flatnonzero(words if words.any() else bad)[0])
+        # Among numbers it is the word or the date that is wrong.
+        numeric = _looks_numeric(column)
+        words = present & ~numeric
+        odd = words if numeric.any() and words.any() else bad
+        row = int(np.flatnonzero(odd)[0])
         raise InputError(
             f"{where} holds neither only numbers nor only ISO dates: "
             f"{column[row].as_py()[:40]!r} in data row {row + 1:,}; leave unknown "

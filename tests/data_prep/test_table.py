@@ -306,7 +306,7 @@ def _assert_consistent(prepared) -> None:
             assert len(row) == (min(100, items - len(touched)) if held[user] else 0)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(tables, st.booleans())
 def test_any_cells_give_a_correct_folder_or_a_refusal(command, rows, zipped):
     lines = ["user,item,timestamp", *(",".join(map(_quoted, row)) for row in rows)]
