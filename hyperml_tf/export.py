@@ -1,0 +1,51 @@
+r"""Writes a finished run's best epoch as a SavedModel for TensorFlow alone.
+
+python -m hyperml_tf.export --run=runs/games/hyperml/0123456789ab/seed-0 \
+    --output=export/games
+"""
+
+from absl import flags, logging
+
+from hyperml_tf import command_line
+
+FLAGS = flags.FLAGS
+_RUN = flags.DEFINE_string("run", None, "Folder of a finished run.")
+_OUTPUT = flags.DEFINE_string("output", None, "Folder to write; replaces an export.")
+_DATA_DIR, _ = command_line.define_folders()
+
+
+def main() -> None:
+    """Exports, and says what."""
+    import tensorflow as tf
+
+    from hyperml_tf.errors import InputError
+    from hyperml_tf.serving import export
+    from hyperml_tf.training import finished
+
+    if not _OUTPUT.value:
+        raise InputError("--output=FOLDER is missing, e.g. --output=export/games")
+    tf.get_logger().setLevel("WARNING")  # it would announce its own asset folder
+    config, data, run = finished.open_run(_RUN.value, _DATA_DIR.value)
+    record = export.export(
+        finished.restored(config, data, run),
+        data,
+        {
+            "config": config.to_dict(),
+            "config_hash": run.config_hash,
+            "data_fingerprint": data.fingerprint,
+            "dataset": config.dataset,
+            "model": config.model,
+            "run": str(run.folder),
+            "seed": run.seed,
+        },
+        _OUTPUT.value,
+    )
+    logging.info(
+        "%s: %s on %s, %d users, %d items, index: %s",
+        _OUTPUT.value,
+        *(record[key] for key in ("model", "dataset", "users", "items", "index")),
+    )
+
+
+if __name__ == "__main__":
+    command_line.run(main, __doc__)

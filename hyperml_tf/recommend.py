@@ -1,0 +1,35 @@
+"""Prints an exported model's recommendations for one user, or for a file of users.
+
+python -m hyperml_tf.recommend --model=export/games --user=A3IOUBNGKIQDH6 --k=10
+"""
+
+from absl import flags
+
+from hyperml_tf import command_line
+
+FLAGS = flags.FLAGS
+_MODEL = flags.DEFINE_string("model", None, "Folder written by hyperml_tf.export.")
+_USER = flags.DEFINE_string("user", None, "Raw id of a user.")
+_USERS = flags.DEFINE_string("users", None, "File of raw user ids, one a line.")
+_K = flags.DEFINE_integer("k", 10, "Items per user.", lower_bound=1)
+_EXCLUDE_SEEN = flags.DEFINE_bool(
+    "exclude_seen", True, "Leave out what the user is known to have touched."
+)
+
+
+def main() -> None:
+    """Prints one table per user."""
+    from hyperml_tf.errors import InputError
+    from hyperml_tf.serving.recommend import Exported, read_users
+
+    if not _MODEL.value:
+        raise InputError("--model=FOLDER is missing, e.g. --model=export/games")
+    if (_USER.value is None) == (_USERS.value is None):
+        raise InputError("give one of --user=RAW_ID and --users=FILE")
+    users = [_USER.value] if _USERS.value is None else read_users(_USERS.value)
+    for table in Exported(_MODEL.value).tables(users, _K.value, _EXCLUDE_SEEN.value):
+        print(table, end="\n\n")
+
+
+if __name__ == "__main__":
+    command_line.run(main, __doc__)

@@ -1,0 +1,1 @@
+"""Retrieval by raw ids: exact and approximate top-k, SavedModels, recommendations."""

@@ -1,0 +1,107 @@
+"""Exact top-k by one float32 matrix product, proven query by query.
+
+The index holds lifted items, so that scores are inner products x·y of ψ(u) and φ(v).
+In float32 a product of N terms is off by at most β‖x‖‖y‖, β = (N+4) 2⁻²⁴, rounding of
+the inputs included (Higham 2002, §3.1, and Cauchy-Schwarz), which near the rim is
+more than what separates items. So each vector carries one coordinate more,
+
+    x' = [x/‖x‖, β],   y' = [y, ‖y‖],   fl(x'·y') ≥ x·y/‖x‖,
+
+and the products are upper bounds of the scores, tight where they can be. Items are
+fetched by upper bound and ordered by their exact keys in float64. If the k-th exact
+score beats the bound of the last item fetched, no item left out can enter: the order
+is proven. Where it does not, the catalogue is scanned in float64.
+
+Coordinates of x and y are stretched against each other, which leaves the products as
+they are, so that none dominates a norm, and Cauchy-Schwarz is not wasteful.
+"""
+
+import tensorflow as tf
+from tensorflow_recommenders.layers.factorized_top_k import BruteForce
+
+from hyperml_tf.serving.catalogue import Catalogue
+
+# Items fetched beyond those asked for and excluded. More of them decide more queries
+# without a scan, and each costs a row of float64: 32 are 2 % of a query at 100,000.
+_OVERFETCH = 32
+# Unit roundoff of float32.
+_ROUNDOFF = 2.0**-24
+
+
+class ExactIndex(tf.Module):
+    """TFRS `BruteForce` over lifted items, with proof or scan.
+
+    Args:
+        catalogue: the items.
+        queries: [U, D] float64 points like those that will be asked about; they only
+            set how coordinates are stretched.
+    """
+
+    def __init__(self, catalogue: Catalogue, queries: tf.Tensor):
+        super().__init__()
+        self.catalogue = catalogue
+        items = catalogue.space.lift_item(tf.cast(catalogue.points, tf.float64))
+        self._stretch = tf.Variable(
+            _stretch(items, catalogue.space.lift_query(queries)), trainable=False
+        )
+        items /= self._stretch
+        norms = tf.norm(items, axis=1, keepdims=True)
+        # The largest norm becomes 1, far from float32's limits.
+        self._unit = tf.Variable(tf.reduce_max(norms), trainable=False)
+        bounded = tf.math.divide_no_nan(tf.concat([items, norms], 1), self._unit)
+        self._beta = (bounded.shape[1] + 4) * _ROUNDOFF
+        brute_force = BruteForce()
+        brute_force.index(tf.cast(bounded, tf.float32))
+        self._search = lambda queries, k: brute_force(queries, k=k)
+        # Its variables alone: a SavedModel of Keras objects would need Keras to load.
+        self._variables = brute_force.variables
+
+    def top(
+        self, u: tf.Tensor, excluded: tf.Tensor, k: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """The k best items of each query, in their true order.
+
+        Args:
+            u: [B, D] float64 queries.
+            excluded: [B, E] int32, E >= 1, ascending, padded with I.
+            k: scalar >= 1.
+
+        Returns:
+            Items [B, K] int32 and keys [B, K] float64, K = min(k, I), best first; -1
+            and infinity where fewer are left.
+        """
+        items, keys, proven = self.attempt(u, excluded, k)
+
+        def scan():
+            rest = tf.where(~proven)
+            queries = tf.gather_nd(u, rest), tf.gather_nd(excluded, rest)
+            found = self.catalogue.scan(*queries, k)
+            update = tf.tensor_scatter_nd_update
+            return update(items, rest, found[0]), update(keys, rest, found[1])
+
+        return tf.cond(tf.reduce_all(proven), lambda: (items, keys), scan)
+
+    def attempt(
+        self, u: tf.Tensor, excluded: tf.Tensor, k: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Items and keys as of `top`, without a scan, and where they are proven, [B]."""
+        fetched = k + tf.shape(excluded)[1] + _OVERFETCH
+        fetched = tf.minimum(fetched, self.catalogue.size)
+        query = self.catalogue.space.lift_query(u) * self._stretch
+        norm = tf.norm(query, axis=1, keepdims=True)
+        query = tf.math.divide_no_nan(query, norm)
+        query = tf.concat([query, self._beta * tf.ones_like(norm)], axis=1)
+        bounds, items = self._search(tf.cast(query, tf.float32), fetched)
+        items, keys = self.catalogue.best(u, items, excluded, k)
+        # A zero query scores NaN here, which proves nothing.
+        score = -keys[:, -1] / (norm[:, 0] * self._unit)
+        proven = score > tf.cast(bounds[:, -1], tf.float64)
+        return items, keys, proven | tf.equal(fetched, self.catalogue.size)
+
+
+def _stretch(items: tf.Tensor, queries: tf.Tensor) -> tf.Tensor:
+    """[N]: each coordinate's largest item to its largest query, under a root."""
+    items = tf.reduce_max(tf.abs(items), axis=0)
+    queries = tf.reduce_max(tf.abs(queries), axis=0)
+    either = (items > 0) & (queries > 0)
+    return tf.sqrt(tf.where(either, items / tf.where(either, queries, 1), 1))

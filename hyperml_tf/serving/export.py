@@ -1,0 +1,101 @@
+"""Writes a trained model as a SavedModel folder that TensorFlow alone serves.
+
+Beside what TensorFlow writes, the folder holds `export.json` (what was exported) and,
+where the dataset has titles, `items.csv`.
+"""
+
+import contextlib
+import json
+import pathlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+
+import tensorflow as tf
+
+from hyperml_tf.data.interactions import Interactions
+from hyperml_tf.errors import InputError
+from hyperml_tf.models import Recommender
+from hyperml_tf.serving.catalogue import Catalogue
+from hyperml_tf.serving.exact import ExactIndex
+from hyperml_tf.serving.rankers import PointRanker, ScoreRanker
+from hyperml_tf.serving.service import Service
+from hyperml_tf.serving.space import points_of
+
+#: What makes a folder one of ours.
+RECORD = "export.json"
+
+
+def export(
+    model: Recommender,
+    interactions: Interactions,
+    record: dict,
+    output: str | pathlib.Path,
+) -> dict:
+    """Writes `model` to the folder `output`, whole or not at all.
+
+    Args:
+        model: a trained model.
+        interactions: the dataset it was trained on.
+        record: where it comes from; kept in `export.json`.
+        output: new, or a former export, which is replaced.
+
+    Returns:
+        What `export.json` holds.
+
+    Raises:
+        InputError: `output` is something else.
+    """
+    # Variables lie where the functions run, also once loaded; see `service`.
+    with tf.device("/CPU:0"):
+        ranker, described = _ranker(model)
+        service = Service(interactions, ranker)
+        signatures = service.signatures()
+    record = record | {
+        "index": described,
+        "items": interactions.num_items,
+        "signatures": sorted(signatures),
+        "tensorflow": tf.__version__,
+        "users": interactions.num_users,
+    }
+    options = tf.saved_model.SaveOptions(
+        experimental_variable_policy=tf.saved_model.experimental.VariablePolicy.SAVE_VARIABLE_DEVICES
+    )
+    with _replacing(pathlib.Path(output)) as folder:
+        tf.saved_model.save(service, str(folder), signatures, options)
+        titles = interactions.folder / "items.csv"
+        if titles.exists():
+            shutil.copyfile(titles, folder / titles.name)
+        text = json.dumps(record, indent=1, sort_keys=True) + "\n"
+        (folder / RECORD).write_text(text, encoding="utf-8")
+    return record
+
+
+def _ranker(model: Recommender) -> tuple[PointRanker | ScoreRanker, str]:
+    """The ranker of a model, and a line about its index."""
+    points = points_of(model)
+    if points is None:
+        return ScoreRanker(model), "none: this model has no dot-product form"
+    catalogue = Catalogue(points.space, points.items)
+    index = ExactIndex(catalogue, points.users)
+    return PointRanker(points.users, index), "exact"
+
+
+@contextlib.contextmanager
+def _replacing(output: pathlib.Path) -> Iterator[pathlib.Path]:
+    """A temporary folder that takes the place of `output` if all goes well."""
+    if output.exists() and not (output / RECORD).exists():
+        if not output.is_dir() or any(output.iterdir()):
+            raise InputError(
+                f"{output} exists and is not an export of hyperml_tf; name another "
+                "--output, or remove it"
+            )
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(
+        dir=output.parent, prefix=f".{output.name}."
+    ) as temporary:
+        fresh = pathlib.Path(temporary) / "new"
+        yield fresh
+        if output.exists():
+            output.rename(pathlib.Path(temporary) / "old")
+        fresh.rename(output)

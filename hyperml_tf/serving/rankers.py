@@ -1,0 +1,126 @@
+"""What answers a request: by points and an index, or by a model's scores.
+
+Both rankers work on rows of users and items; raw ids are `service`'s.
+"""
+
+from typing import Protocol
+
+import numpy as np
+import tensorflow as tf
+
+from hyperml_tf.models import Recommender
+from hyperml_tf.serving.catalogue import Catalogue, compact
+
+Values = dict[str, tf.Tensor]
+
+
+class Index(Protocol):
+    """Finds items near a query: `exact.ExactIndex` or `scann.ScannIndex`."""
+
+    catalogue: Catalogue
+
+    def top(
+        self, u: tf.Tensor, excluded: tf.Tensor, k: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """See `exact.ExactIndex.top`."""
+
+
+class PointRanker(tf.Module):
+    """Ranks by an index over the model's points.
+
+    Args:
+        users: [U, D] float64 points.
+        index: the items, findable.
+    """
+
+    def __init__(self, users: tf.Tensor, index: Index):
+        super().__init__()
+        self._users = compact(users)
+        self._index = index
+        self._catalogue = index.catalogue
+
+    @property
+    def bytes_per_query(self) -> int:
+        """Memory of one query: its products with all items."""
+        return 4 * self._catalogue.size
+
+    @property
+    def bytes_per_candidate(self) -> int:
+        """Memory of one item re-scored for one query: two rows of float64."""
+        return 16 * self._catalogue.points.shape[1]
+
+    def recommend(
+        self, users: tf.Tensor, excluded: tf.Tensor, k: tf.Tensor
+    ) -> tuple[tf.Tensor, Values]:
+        """The k best items of users.
+
+        Args:
+            users: [B] rows.
+            excluded: [B, E] int32, E >= 1, ascending, padded with I.
+            k: scalar >= 1.
+
+        Returns:
+            Items [B, K] int32, K = min(k, I), -1 where fewer are left; "scores" and,
+            if the model measures distance, "distances", [B, K] float64.
+        """
+        return self._near(self._queries(users), excluded, k)
+
+    def similar(self, items: tf.Tensor, k: tf.Tensor) -> tuple[tf.Tensor, Values]:
+        """The k items nearest to items [B], themselves excluded."""
+        excluded = tf.cast(items[:, tf.newaxis], tf.int32)
+        return self._near(self._catalogue.rows(items), excluded, k)
+
+    def score(self, users: tf.Tensor, items: tf.Tensor) -> Values:
+        """Values [B] of users [B] and items [B]."""
+        u = self._queries(users)
+        return self._catalogue.space.values(self._catalogue.keys(u, items), u)
+
+    def _queries(self, users):
+        return tf.cast(tf.gather(self._users, users), tf.float64)
+
+    def _near(self, u, excluded, k):
+        items, keys = self._index.top(u, excluded, k)
+        return items, self._catalogue.space.values(keys, u[:, tf.newaxis])
+
+
+class ScoreRanker(tf.Module):
+    """Ranks by scoring the whole catalogue: models without a dot-product form.
+
+    Args:
+        model: a trained model.
+    """
+
+    bytes_per_candidate = 16
+
+    def __init__(self, model: Recommender):
+        super().__init__()
+        self._size = model.num_items
+        self._score, self._score_all = model.score, model.score_all
+        # Its variables alone: a SavedModel of Keras objects would need Keras to load.
+        self._variables = model.variables
+
+    @property
+    def bytes_per_query(self) -> int:
+        """Memory of one query: the scores of all items, a few times over."""
+        return 64 * self._size
+
+    def recommend(
+        self, users: tf.Tensor, excluded: tf.Tensor, k: tf.Tensor
+    ) -> tuple[tf.Tensor, Values]:
+        """Arguments and returns as of `PointRanker.recommend`, without distances."""
+        scores = tf.cast(self._score_all(users), tf.float64)
+        # One place more than items, for the padding of `excluded`.
+        scores = tf.pad(scores, [[0, 0], [0, 1]])
+        row = tf.broadcast_to(
+            tf.range(tf.shape(excluded)[0])[:, tf.newaxis], tf.shape(excluded)
+        )
+        never = tf.fill(tf.shape(excluded), tf.constant(-np.inf, tf.float64))
+        scores = tf.tensor_scatter_nd_update(
+            scores, tf.stack([row, excluded], axis=-1), never
+        )[:, :-1]
+        scores, items = tf.math.top_k(scores, tf.minimum(k, self._size))
+        return tf.where(tf.math.is_inf(scores), -1, items), {"scores": scores}
+
+    def score(self, users: tf.Tensor, items: tf.Tensor) -> Values:
+        """Values [B] of users [B] and items [B]."""
+        return {"scores": tf.cast(self._score(users, items), tf.float64)}
