@@ -1,0 +1,166 @@
+"""From scores to ranks to metrics, by hand and the slow way."""
+
+import hypothesis
+import hypothesis.extra.numpy as arrays
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from sklearn.metrics import ndcg_score, roc_auc_score
+
+from hyperml_tf.evaluation import metrics
+
+NAN, INF = np.nan, np.inf
+
+# Few distinct values, so that ties, NaN and infinities meet; float32 as models give.
+SCORES = arrays.arrays(
+    np.float32,
+    st.tuples(st.integers(1, 4), st.integers(1, 12)),
+    elements=st.sampled_from([-INF, -1.0, 0.0, 0.5, 1.0, INF, NAN]),
+)
+
+
+def slow_rank(scores, eligible):
+    """Mean 1-based position of candidate 0 over the orders that its ties allow."""
+    target = scores[0]
+    others = [s for s, counts in zip(scores[1:], eligible[1:], strict=True) if counts]
+    if np.isnan(target):
+        return 1 + len(others)
+    before = [s for s in others if s > target]
+    beside = [s for s in others if s == target]
+    positions = [len(before) + 1 + shift for shift in range(len(beside) + 1)]
+    return sum(positions) / len(positions)
+
+
+@pytest.mark.parametrize(
+    "scores, rank",
+    [
+        ([3, 1, 2], 1),
+        ([1, 3, 2], 3),
+        ([2, 3, 1, 2], 2.5),  # positions 2 and 3
+        ([2, 2, 2, 2, 2], 3),  # all tied: the middle
+        ([2], 1),
+        ([NAN, 1, 2], 3),  # a NaN target is last
+        ([NAN, NAN, NAN], 3),
+        ([1, NAN, 2], 2),  # a NaN negative is below any number
+        ([-INF, NAN, 2], 2),
+        ([INF, INF, 2], 1.5),
+    ],
+)
+def test_ranks_worked_by_hand(scores, rank):
+    assert metrics.ranks(np.array([scores], np.float32)) == [rank]
+
+
+@hypothesis.given(SCORES, st.randoms(use_true_random=False))
+@hypothesis.settings(max_examples=200, deadline=None, derandomize=True)
+def test_ranks_equal_the_mean_over_all_orders_of_ties(scores, random):
+    eligible = np.array([[random.random() < 0.7 for _ in row] for row in scores])
+    eligible[:, 0] = True
+    expected = [slow_rank(*row) for row in zip(scores, eligible, strict=True)]
+    np.testing.assert_array_equal(metrics.ranks(scores, eligible), expected)
+
+
+def test_padding_is_not_ranked():
+    scores = np.array([[1.0, 2.0, 0.0, 9.0, 9.0]])
+    eligible = np.array([[True, True, True, False, False]])
+    assert metrics.ranks(scores, eligible) == [2]
+    scores[0, 0] = NAN
+    assert metrics.ranks(scores, eligible) == [3]
+
+
+def test_a_model_that_scores_all_alike_does_no_better_than_chance():
+    ranks = metrics.ranks(np.zeros((50, 101)))
+    summary = metrics.summary(ranks, np.full(50, 101))
+    np.testing.assert_array_equal(ranks, 51)
+    for k in metrics.CUTOFFS:
+        assert summary[f"hr{k}"] <= k / 101
+    assert summary["auc"] == 0.5
+
+
+def test_a_model_that_scores_nothing_but_nan_gets_zero_per_cent():
+    ranks = metrics.ranks(np.full((50, 101), np.nan))
+    summary = metrics.summary(ranks, np.full(50, 101))
+    np.testing.assert_array_equal(ranks, 101)
+    for name in ("hr10", "ndcg10", "hr20", "ndcg20", "ndcg10_method0", "auc"):
+        assert summary[name] == 0
+
+
+def test_hit_ratio_counts_ranks_up_to_k():
+    ranks = np.array([1, 2, 2.5, 3, 101])
+    np.testing.assert_array_equal(metrics.hit_ratio(ranks, 2), [1, 1, 0, 0, 0])
+    np.testing.assert_array_equal(metrics.hit_ratio(ranks, 1), [1, 0, 0, 0, 0])
+    np.testing.assert_array_equal(metrics.hit_ratio(ranks, 101), np.ones(5))
+
+
+def test_ndcg_worked_by_hand():
+    ranks = np.array([1, 2, 3, 7, 10, 11])
+    # 1/log₂ 2, 1/log₂ 3, 1/log₂ 4, 1/log₂ 8, 1/log₂ 11, beyond the cut-off.
+    expected = [1, 0.63093, 0.5, 1 / 3, 0.28906, 0]
+    np.testing.assert_allclose(metrics.ndcg(ranks, 10), expected, atol=5e-6)
+    np.testing.assert_array_equal(metrics.ndcg(ranks, 1), [1, 0, 0, 0, 0, 0])
+
+
+@pytest.mark.parametrize("k", [1, 2, 5, 10, 20])
+def test_ndcg_equals_gains_over_ideal_gains(k, rng):
+    candidates = 20
+    scores = rng.permuted(np.tile(np.arange(candidates), (40, 1)), axis=1)
+    ranks = metrics.ranks(scores.astype(float))
+    expected = []
+    for row in scores:
+        relevance = [1 if c == 0 else 0 for c in np.argsort(-row)]
+        gain = sum(r / np.log2(place + 2) for place, r in enumerate(relevance[:k]))
+        best = sorted(relevance, reverse=True)
+        ideal = sum(r / np.log2(place + 2) for place, r in enumerate(best[:k]))
+        expected.append(gain / ideal)
+    np.testing.assert_allclose(metrics.ndcg(ranks, k), expected, rtol=1e-14)
+    truth = np.zeros(scores.shape)
+    truth[:, 0] = 1
+    by_sklearn = ndcg_score(truth, scores, k=k)
+    assert metrics.ndcg(ranks, k).mean() == pytest.approx(by_sklearn, rel=1e-12)
+
+
+def test_k_equal_to_the_number_of_candidates_hits_always():
+    ranks = metrics.ranks(np.random.default_rng(0).normal(size=(30, 8)))
+    np.testing.assert_array_equal(metrics.hit_ratio(ranks, 8), np.ones(30))
+    assert np.all(metrics.ndcg(ranks, 8) > 0)
+
+
+def test_method0_starts_its_discount_at_rank_two():
+    ranks = np.array([1, 2, 3, 4, 10, 11])
+    # Gains 1, 1, 1/log₂ 3, 1/log₂ 4, …, 1/log₂ 10.
+    expected = [1, 1, 0.63093, 0.5, 0.30103, 0]
+    np.testing.assert_allclose(metrics.ndcg_method0(ranks, 10), expected, atol=5e-6)
+
+
+def test_reciprocal_rank_is_one_over_the_rank():
+    ranks = np.array([1, 2.5, 4])
+    np.testing.assert_array_equal(metrics.reciprocal_rank(ranks), [1, 0.4, 0.25])
+
+
+def test_auc_equals_the_area_under_the_roc_curve(rng):
+    scores = rng.integers(0, 8, size=(30, 25)).astype(float)  # with many ties
+    truth = np.zeros(25)
+    truth[0] = 1
+    expected = [roc_auc_score(truth, row) for row in scores]
+    actual = metrics.auc(metrics.ranks(scores), np.full(30, 25))
+    np.testing.assert_allclose(actual, expected, rtol=1e-14)
+
+
+def test_auc_of_a_lone_candidate_is_a_number():
+    assert metrics.auc(np.array([1.0]), np.array([1])) == [0]
+
+
+def test_summary_averages_over_the_users_that_have_a_rank():
+    ranks = np.array([1.0, np.nan, 3.0, 12.0])
+    summary = metrics.summary(ranks, np.array([101, 0, 101, 101]))
+    assert summary["users"] == 3
+    assert summary["hr1"] == pytest.approx(1 / 3)
+    assert summary["hr5"] == summary["hr10"] == pytest.approx(2 / 3)
+    assert summary["hr20"] == 1
+    assert summary["ndcg10"] == pytest.approx((1 + 0.5) / 3)
+    assert summary["ndcg10_method0"] == pytest.approx((1 + 1 / np.log2(3)) / 3)
+    assert summary["mrr"] == pytest.approx((1 + 1 / 3 + 1 / 12) / 3)
+    assert summary["auc"] == pytest.approx((100 + 98 + 89) / 300)
+
+
+def test_summary_of_nobody_says_so():
+    assert metrics.summary(np.array([np.nan]), np.array([0])) == {"users": 0}
