@@ -33,12 +33,11 @@ OF_ONE_POINT = (
         np.float64(C),
         np.array(C),
         tf.constant(C, tf.float64),
-        tf.Variable(C, tf.float64),
+        tf.Variable(C, dtype=tf.float64),
     ],
     ids=["numpy scalar", "numpy array", "float64 tensor", "variable"],
 )
 def test_c_may_be_any_scalar_and_keeps_its_float64_digits(c):
-    c = tf.Variable(C, dtype=tf.float64) if isinstance(c, tf.Variable) else c
     expected = oracle.over_rows(oracle.distance, X, Y, c=C)
     # float32 would be off by 1e-8 already in c.
     np.testing.assert_allclose(poincare.distance(X, Y, c), expected, rtol=1e-14)

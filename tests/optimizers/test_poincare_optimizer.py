@@ -187,7 +187,7 @@ def test_tables_and_other_variables_share_one_optimizer():
 
 @KINDS
 @RETRACTIONS
-def test_it_converges_to_the_point_of_least_summed_distance(kind, retraction):
+def test_it_converges_to_a_known_point(kind, retraction):
     target = np.array([[0.3, -0.5, 0.2]])
     table = tables.variable(np.array([[-0.7, 0.1, 0.6]]))
     inner = tables.INNER[kind]()
