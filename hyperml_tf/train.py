@@ -20,7 +20,7 @@ _DATA_DIR, _RUNS_DIR = command_line.define_folders()
 def main() -> None:
     """Trains, or goes on where an earlier call was interrupted."""
     from hyperml_tf.data import interactions
-    from hyperml_tf.experiments import config, runs
+    from hyperml_tf.experiments import config, launch
     from hyperml_tf.training import train
 
     if _CONFIG.value is None:
@@ -28,8 +28,7 @@ def main() -> None:
     train.use_threads(_THREADS.value)
     resolved = config.resolve(_CONFIG.value)
     data = interactions.load(resolved.dataset, _DATA_DIR.value)
-    run = runs.locate(_RUNS_DIR.value, resolved, data.fingerprint, _SEED.value)
-    train.train(resolved, data, run)
+    launch.launch(resolved, data, _RUNS_DIR.value, _SEED.value)
 
 
 if __name__ == "__main__":

@@ -28,13 +28,14 @@ class TripletSampler:
     Args:
         interactions: the prepared dataset.
         seed: root of the order and of the negatives.
+        negatives: n, drawn for each positive, with replacement.
 
     Attributes:
         epoch_size: triplets in one epoch. A user who has every item in training has
             no negative, hence no triplet; all other interactions count.
     """
 
-    def __init__(self, interactions: Interactions, seed: int):
+    def __init__(self, interactions: Interactions, seed: int, negatives: int = 1):
         users = np.asarray(interactions.train_user, np.int64)
         items = np.asarray(interactions.train_item, np.int64)
         order = np.lexsort((items, users))
@@ -51,7 +52,7 @@ class TripletSampler:
                 "there is no negative to draw; such data cannot be trained on"
             )
         self._seed = tf.constant(seed, tf.int64)
-        self._num_items = num_items
+        self._num_items, self._negatives = num_items, negatives
         # Eager tensors captured by the map function: never copied into the graph.
         self._users = tf.constant(users[has_negative], tf.int32)
         self._items = tf.constant(items[has_negative], tf.int32)
@@ -60,23 +61,30 @@ class TripletSampler:
         self._eligible = tf.constant(eligible, tf.float64)
 
     def draw(self, epoch: tf.Tensor, positions: tf.Tensor):
-        """Triplets (users, pos_items, neg_items), each [B] int32, at `positions`."""
+        """Users, positive and negative items at `positions` [B] of the epoch.
+
+        Returns:
+            (users [B], pos_items [B], neg_items [B] or, for n > 1, [B, n]) int32.
+        """
         key = tf.stack([self._seed, epoch])
         rows = tf.random.experimental.index_shuffle(
             positions, key, tf.constant(self.epoch_size - 1, tf.int64)
         )
         users = tf.gather(self._users, rows)
         # Chunks start at distinct positions, so each has a stream of its own.
-        fraction = tf.random.stateless_uniform(
-            tf.shape(rows),
-            tf.random.experimental.stateless_fold_in(key, positions[0]),
-            dtype=tf.float64,
-        )
+        key = tf.random.experimental.stateless_fold_in(key, positions[0])
+        negatives = self._draw_negatives(tf.repeat(users, self._negatives), key)
+        if self._negatives > 1:
+            negatives = tf.reshape(negatives, [-1, self._negatives])
+        return users, tf.gather(self._items, rows), negatives
+
+    def _draw_negatives(self, users: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
+        fraction = tf.random.stateless_uniform(tf.shape(users), key, dtype=tf.float64)
         drawn = tf.cast(fraction * tf.gather(self._eligible, users), tf.int64)
         sought = tf.cast(users, tf.int64) * self._num_items + drawn
         found = tf.searchsorted(self._keys, sought, side="right", out_type=tf.int64)
         negatives = drawn + found - tf.gather(self._row_starts, users)
-        return users, tf.gather(self._items, rows), tf.cast(negatives, tf.int32)
+        return tf.cast(negatives, tf.int32)
 
     def steps_per_epoch(self, batch_size: int) -> int:
         """Batches in one epoch; the last may be smaller."""
@@ -86,7 +94,7 @@ class TripletSampler:
         """Batches of triplets from `first_epoch` on, epoch after epoch, endlessly.
 
         Returns:
-            A dataset of (users, pos_items, neg_items), each [B] int32.
+            A dataset of what `draw` returns.
         """
         chunk = batch_size * _BATCHES_PER_CHUNK
 

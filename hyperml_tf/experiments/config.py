@@ -32,6 +32,10 @@ OPTIMIZERS = ("adam", "adam_dense", "adagrad", "sgd")
 #: Fields that describe a row rather than change a number in it.
 _LABELS = ("variant", "paper")
 
+#: Options beyond the paper, at the value that turns them off. An option left off
+#: does not enter the hash, so a new one does not orphan older runs.
+_OFF = {"negatives": 1, "negative_choice": "each", "learning_rate_decay": 1.0}
+
 # field -> (lowest, highest) that makes sense; both included.
 _RANGES: dict[str, tuple[float, float]] = {
     "dim": (1, 4096),
@@ -39,14 +43,24 @@ _RANGES: dict[str, tuple[float, float]] = {
     "epochs": (0, 100_000),
     "eval_every": (1, 100_000),
     "learning_rate": (0.0, 100.0),
+    "learning_rate_decay": (0.5, 1.0),
     "margin": (0.0, 1e6),
     "distortion_weight": (0.0, 1e6),
     "c": (0.0, 1e6),
     "dropout": (0.0, 0.99),
     "l2": (0.0, 1e6),
     "init_scale": (0.0, 1.0),
+    "negatives": (1, 1000),
+    "memory_size": (1, 10_000),
+    "layers": (1, 10),
 }
-_CHOICES = {"optimizer": OPTIMIZERS, "retraction": RETRACTIONS, "model": tuple(MODELS)}
+_CHOICES = {
+    "optimizer": OPTIMIZERS,
+    "retraction": RETRACTIONS,
+    "model": tuple(MODELS),
+    "negative_choice": ("each", "hardest"),
+    "dense_init": ("glorot", "paper"),
+}
 
 
 class ConfigError(InputError):
@@ -66,10 +80,18 @@ def _trained(model: str) -> ml_collections.ConfigDict:
             "eval_every": 50,
             "optimizer": "adam",
             "learning_rate": 1e-3,
+            "learning_rate_decay": 1.0,  # factor an epoch; beyond the paper
             "dropout": 0.5,
             "init_scale": config_dict.placeholder(float),  # None: the paper's rule
         }
     )
+
+
+def _with_negatives(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
+    """Fields of models of the triplet kind: negatives per positive, and which count."""
+    config.negatives = 1
+    config.negative_choice = "each"  # "hardest" goes beyond the paper
+    return config
 
 
 def hyperml() -> ml_collections.ConfigDict:
@@ -86,14 +108,30 @@ def hyperts() -> ml_collections.ConfigDict:
     config.c = 1.0
     config.margin = 0.5
     config.distortion_weight = 0.1
-    return config
+    return _with_negatives(config)
 
 
 def cml() -> ml_collections.ConfigDict:
     """CML with one uniform negative."""
     config = _trained("cml")
     config.margin = 0.5
+    return _with_negatives(config)
+
+
+def cml_warp() -> ml_collections.ConfigDict:
+    """CML with rank weights over 20 negatives, as in its own paper."""
+    config = _trained("cml_warp")
+    config.margin = 0.5
+    config.negatives = 20
     return config
+
+
+def lrml() -> ml_collections.ConfigDict:
+    """LRML."""
+    config = _trained("lrml")
+    config.margin = 0.5
+    config.memory_size = 20  # the LRML paper's default
+    return _with_negatives(config)
 
 
 def mf_bpr() -> ml_collections.ConfigDict:
@@ -101,6 +139,31 @@ def mf_bpr() -> ml_collections.ConfigDict:
     config = _trained("mf_bpr")
     config.dropout = 0.0  # L2 does the regularising
     config.l2 = 0.01
+    return _with_negatives(config)
+
+
+def mlp() -> ml_collections.ConfigDict:
+    """MLP."""
+    config = gmf()
+    config.model = "mlp"
+    config.layers = 3  # the paper chooses among 3, 4, 5
+    return config
+
+
+def gmf() -> ml_collections.ConfigDict:
+    """GMF, half of NCF's pre-training."""
+    config = _trained("gmf")
+    config.negatives = 4  # the NCF paper's
+    config.dense_init = "glorot"  # "paper": U(±α) leaves a deep pyramid no signal
+    config.l2 = 0.0
+    return config
+
+
+def ncf() -> ml_collections.ConfigDict:
+    """NCF; its parts are runs of their own with the fields they share."""
+    config = mlp()
+    config.model = "ncf"
+    config.pretrained = True
     return config
 
 
@@ -120,7 +183,12 @@ _DEFAULTS = {
     "hyperml": hyperml,
     "hyperts": hyperts,
     "mf_bpr": mf_bpr,
+    "mlp": mlp,
+    "gmf": gmf,
+    "ncf": ncf,
     "cml": cml,
+    "cml_warp": cml_warp,
+    "lrml": lrml,
     "popularity": popularity,
 }
 
@@ -158,7 +226,7 @@ def resolve(config: ml_collections.ConfigDict) -> ml_collections.FrozenConfigDic
     for field, value in config.items():
         _check(field, value)
     if "init_scale" in config and config.init_scale is None:
-        metric = config.model not in ("mf_bpr", "mlp", "ncf")
+        metric = config.model not in ("mf_bpr", "mlp", "gmf", "ncf")
         config.init_scale = metric_init_scale(config.dim) if metric else 0.01
     return ml_collections.FrozenConfigDict(config)
 
@@ -188,5 +256,6 @@ def settings(config: ml_collections.ConfigDict) -> dict[str, Any]:
 
 def config_hash(config: ml_collections.ConfigDict, fingerprint: str) -> str:
     """12 hexadecimal digits over the resolved settings and the prepared data."""
-    canonical = json.dumps(settings(config), sort_keys=True) + fingerprint
+    chosen = {k: v for k, v in settings(config).items() if _OFF.get(k, ...) != v}
+    canonical = json.dumps(chosen, sort_keys=True) + fingerprint
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]

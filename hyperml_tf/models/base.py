@@ -54,11 +54,15 @@ class Recommender(keras.Model):
         Args:
             users: [B] int.
             pos_items: [B] int.
-            neg_items: [B] int.
+            neg_items: [B] int; [B, n] for models that take many at once.
             step: number of the training step, which seeds dropout; None for no
                 dropout.
         """
         raise NotImplementedError
+
+    def arrange(self, users, pos_items, neg_items):
+        """The batch as `train_loss` takes it, from n negatives per positive [B, n]."""
+        return users, pos_items, neg_items
 
     def call(self, inputs):
         """`score` of (users, items), so that Keras can build and predict."""
@@ -66,7 +70,7 @@ class Recommender(keras.Model):
 
     def train_step(self, data):
         """One optimizer step; records every term of the loss."""
-        users, pos_items, neg_items = data
+        users, pos_items, neg_items = self.arrange(*data)
         step = self.optimizer.iterations
         with tf.GradientTape() as tape:
             terms = self.train_loss(users, pos_items, neg_items, step)
@@ -98,6 +102,8 @@ class TableRecommender(Recommender):
         init_scale: α of the initialiser U(-α, α).
         dropout: rate at which coordinates of looked-up rows are zeroed in training.
         seed: root of initialisation and dropout.
+        negative_choice: which of several negatives per positive make triplets:
+            "each" of them, or the "hardest", the one that scores highest.
         embedding: layer class of the tables.
     """
 
@@ -110,19 +116,36 @@ class TableRecommender(Recommender):
         init_scale: float,
         dropout: float,
         seed: int,
+        negative_choice: str = "each",
         embedding: Callable[..., RowEmbedding] = RowEmbedding,
     ):
         super().__init__(num_users, num_items)
-        streams = np.random.SeedSequence(seed).generate_state(4)
-        init, mask = [int(s) >> 1 for s in streams[:2]], [int(s) for s in streams[2:]]
+        seeds = spawn_seeds(seed, 6)
         self.user_table = embedding(
-            num_users, dim, init_scale, seed=init[0], name="users"
+            num_users, dim, init_scale, seed=seeds[0], name="users"
         )
         self.item_table = embedding(
-            num_items, dim, init_scale, seed=init[1], name="items"
+            num_items, dim, init_scale, seed=seeds[1], name="items"
         )
-        self.user_dropout = RowDropout(dropout, mask[0])
-        self.item_dropout = RowDropout(dropout, mask[1])
+        self.user_dropout = RowDropout(dropout, seeds[2])
+        self.item_dropout = RowDropout(dropout, seeds[3])
+        self.weight_seeds = seeds[4:]
+        self.negative_choice = negative_choice
+
+    def arrange(self, users, pos_items, neg_items):
+        """Triplets [B'] from batches with one negative [B] or several [B, n]."""
+        if neg_items.shape.rank == 1:
+            return users, pos_items, neg_items
+        if self.negative_choice == "hardest":
+            scores = self.score(users[:, tf.newaxis], neg_items)
+            hardest = tf.argmax(scores, axis=1)
+            return users, pos_items, tf.gather(neg_items, hardest, batch_dims=1)
+        each = tf.shape(neg_items)[1]
+        return (
+            tf.repeat(users, each),
+            tf.repeat(pos_items, each),
+            tf.reshape(neg_items, [-1]),
+        )
 
     def triplet_rows(self, users, pos_items, neg_items, step):
         """Rows [B, D] of users, positives and negatives, masked if training.
@@ -153,6 +176,11 @@ class TableRecommender(Recommender):
 
     def _exact(self, table: RowEmbedding) -> tf.Tensor:
         return tf.cast(table.table, tf.float64)
+
+
+def spawn_seeds(root: int, count: int) -> list[int]:
+    """Seeds of named streams, independent of each other, below 2³¹."""
+    return [int(s) >> 1 for s in np.random.SeedSequence(root).generate_state(count)]
 
 
 def metric_init_scale(dim: int, beta: float = 0.01) -> float:

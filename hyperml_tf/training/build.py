@@ -10,6 +10,7 @@ from hyperml_tf.optimizers import LazyAdam, PoincareOptimizer, UnitBallOptimizer
 # Fields of a config that are arguments of the model's constructor.
 _MODEL_FIELDS = (
     "dim", "init_scale", "dropout", "c", "margin", "distortion_weight", "l2",
+    "negative_choice", "memory_size", "layers", "dense_init",
 )  # fmt: skip
 
 
@@ -30,9 +31,13 @@ def build_model(config, interactions: Interactions, seed: int) -> Recommender:
     return MODELS[config.model](*size, seed=seed, **options)
 
 
-def build_optimizer(config) -> keras.optimizers.Optimizer:
+def build_optimizer(config, steps_per_epoch: int) -> keras.optimizers.Optimizer:
     """The optimizer of a resolved config, wrapped where rows have a space to keep."""
     rate = config.learning_rate
+    if config.learning_rate_decay < 1:
+        rate = keras.optimizers.schedules.ExponentialDecay(
+            rate, steps_per_epoch, config.learning_rate_decay, staircase=True
+        )
     inner = {
         "adam": lambda: LazyAdam(rate),
         "adam_dense": lambda: keras.optimizers.Adam(
@@ -43,6 +48,6 @@ def build_optimizer(config) -> keras.optimizers.Optimizer:
     }[config.optimizer]()
     if config.model == "hyperml":
         return PoincareOptimizer(inner, config.c, config.retraction)
-    if config.model == "cml":
+    if config.model in ("cml", "cml_warp", "lrml"):
         return UnitBallOptimizer(inner)
     return inner

@@ -84,16 +84,19 @@ class Run:
         )
 
     @contextlib.contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self, wait: bool = False) -> Iterator[None]:
         """Holds the run for this process.
 
+        Args:
+            wait: wait for another process that holds it.
+
         Raises:
-            RunBusy: another process holds it.
+            RunBusy: another process holds it, and we do not wait.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         with open(self.folder / "lock", "w") as file:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             except BlockingIOError:
                 raise RunBusy(
                     f"{self.folder} is being run by another process"

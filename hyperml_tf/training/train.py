@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -26,7 +27,13 @@ def use_threads(threads: int) -> None:
     tf.config.threading.set_inter_op_parallelism_threads(threads)
 
 
-def train(config, interactions: Interactions, run: Run) -> dict:
+def train(
+    config,
+    interactions: Interactions,
+    run: Run,
+    parts: Sequence[Recommender] = (),
+    wait: bool = False,
+) -> dict:
     """Runs `config` in `run`'s folder and returns what `metrics.json` then holds.
 
     A finished run is returned as it is. An interrupted one goes on from its last
@@ -36,6 +43,8 @@ def train(config, interactions: Interactions, run: Run) -> dict:
         config: resolved config.
         interactions: the prepared dataset.
         run: the run's folder; its seed is the root of all randomness.
+        parts: trained models that this one starts from (NCF's GMF and MLP).
+        wait: wait for another process that works on this run.
 
     Raises:
         RunBusy: another process works on this run.
@@ -44,8 +53,8 @@ def train(config, interactions: Interactions, run: Run) -> dict:
     if run.done:
         logging.info("%s is finished already", run.folder)
         return run.metrics
-    with run.lock():
-        if run.done:  # finished while we waited for nothing: another process had it
+    with run.lock(wait):
+        if run.done:  # by the process we waited for
             return run.metrics
         run.write_json("config.json", config.to_dict())
         run.write_json(
@@ -54,6 +63,8 @@ def train(config, interactions: Interactions, run: Run) -> dict:
         )
         model_seed, sampler_seed = seeds(run.seed)
         model = build.build_model(config, interactions, model_seed)
+        if parts:
+            model.start_from(*parts)
         record = None
         if config.epochs and model.trainable_variables:
             record = _fit(model, config, interactions, run, sampler_seed)
@@ -68,10 +79,10 @@ def seeds(root: int) -> tuple[int, int]:
 
 
 def _fit(model: Recommender, config, interactions, run, sampler_seed) -> Record:
-    sampler = TripletSampler(interactions, sampler_seed)
+    sampler = TripletSampler(interactions, sampler_seed, config.get("negatives", 1))
     steps = sampler.steps_per_epoch(config.batch_size)
     model.compile(
-        optimizer=build.build_optimizer(config),
+        optimizer=build.build_optimizer(config, steps),
         steps_per_execution=min(steps, _STEPS_PER_EXECUTION),
     )
     record = Record(run, interactions, config.eval_every, config.epochs)

@@ -1,0 +1,91 @@
+"""Latent relational metric learning (Tay et al. 2018)."""
+
+import tensorflow as tf
+import tf_keras as keras
+
+from hyperml_tf.layers import PullPushLoss, UnitBallEmbedding
+from hyperml_tf.models.base import TableRecommender
+
+
+class LRML(TableRecommender):
+    """Score -‖u + r - v‖², r = softmax((u⊙v)K) M, with N memory slots.
+
+    The loss is the hinge on squared lengths; the positive pair's r also serves the
+    negative pair. Rows are kept in the unit ball; K [D, N] and M [N, D] are free.
+
+    Args:
+        num_users: U.
+        num_items: I.
+        margin: m.
+        memory_size: N.
+        **options: see `TableRecommender`.
+    """
+
+    def __init__(
+        self,
+        num_users: int,
+        num_items: int,
+        *,
+        margin: float,
+        memory_size: int,
+        **options,
+    ):
+        super().__init__(num_users, num_items, embedding=UnitBallEmbedding, **options)
+        self.pull_push = PullPushLoss(margin)
+        scale, dim = options["init_scale"], options["dim"]
+        for name, shape, stream in (
+            ("keys", (dim, memory_size), 0),
+            ("memory", (memory_size, dim), 1),
+        ):
+            uniform = keras.initializers.RandomUniform(
+                -scale, scale, seed=self.weight_seeds[stream]
+            )
+            weight = self.add_weight(name=name, shape=shape, initializer=uniform)
+            setattr(self, name, weight)
+
+    def relation(self, user: tf.Tensor, item: tf.Tensor) -> tf.Tensor:
+        """r [..., D] of rows [..., D]."""
+        return tf.nn.softmax((user * item) @ self.keys) @ self.memory
+
+    def score(self, users, items):
+        """-‖u + r - v‖²."""
+        item = self.item_table(items)
+        user = self.user_table(users) + tf.zeros_like(item)
+        return -_squared(user + self.relation(user, item) - item)
+
+    def train_loss(self, users, pos_items, neg_items, step=None):
+        """The hinge, mean over the batch."""
+        user, pos_item, neg_item = self.triplet_rows(users, pos_items, neg_items, step)
+        moved = user + self.relation(user, pos_item)
+        hinge = self.pull_push(_squared(moved - pos_item), _squared(moved - neg_item))
+        return {"total": tf.reduce_mean(hinge)}
+
+    def score_all(self, users):
+        """-‖u - v‖² - 2 r·(u - v) - ‖r‖², without ever forming r [B, I, D].
+
+        With weights a [I, N] of one user, r·u = a·(Mu), r·v = a·(Mv) and
+        ‖r‖² = a MMᵀ aᵀ.
+        """
+        items = self._exact(self.item_table)
+        keys, memory = (tf.cast(w, tf.float64) for w in (self.keys, self.memory))
+        item_memory = tf.matmul(items, memory, transpose_b=True)
+        gram = tf.matmul(memory, memory, transpose_b=True)
+        item_norm = tf.reduce_sum(items * items, axis=-1)
+
+        def of_one(user):
+            weights = tf.nn.softmax(tf.matmul(items, user[:, tf.newaxis] * keys))
+            user_memory = tf.linalg.matvec(memory, user)
+            cross = tf.reduce_sum(weights * (user_memory - item_memory), axis=-1)
+            own = tf.reduce_sum(tf.matmul(weights, gram) * weights, axis=-1)
+            gap = (
+                tf.reduce_sum(user * user)
+                + item_norm
+                - 2 * tf.linalg.matvec(items, user)
+            )
+            return -(gap + 2 * cross + own)
+
+        return tf.map_fn(of_one, tf.gather(self._exact(self.user_table), users))
+
+
+def _squared(x: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_sum(x * x, axis=-1)

@@ -1,0 +1,200 @@
+"""MLP, GMF and NCF (He et al. 2017): a logit per pair, binary cross-entropy.
+
+Batches carry n negatives per positive: the loss of a positive is the cross-entropy
+of its n + 1 pairs, summed, and the batch takes the mean over all pairs.
+"""
+
+import itertools
+
+import tensorflow as tf
+import tf_keras as keras
+
+from hyperml_tf.layers import RowDropout, RowEmbedding
+from hyperml_tf.models.base import Recommender, spawn_seeds
+
+_CATALOGUE_BLOCK = 2048
+
+
+class _PointwiseRecommender(Recommender):
+    """What the three share: `head` of a pair's hidden features, and the loss.
+
+    Args:
+        num_users: U.
+        num_items: I.
+        dim: D of the tables.
+        init_scale: α of the tables' initialiser.
+        dropout: rate on looked-up rows.
+        dense_init: "glorot", or "paper": U(-α, α) for kernels too, which leaves a
+            deep pyramid without signal (README, departures).
+        l2: weight of the squared rows of a pair.
+        seed: root of initialisation and dropout.
+    """
+
+    def __init__(
+        self,
+        num_users: int,
+        num_items: int,
+        *,
+        dim: int,
+        init_scale: float,
+        dropout: float,
+        dense_init: str,
+        l2: float,
+        seed: int,
+    ):
+        super().__init__(num_users, num_items)
+        self.dim, self.init_scale, self.l2 = dim, init_scale, l2
+        self.dense_init = dense_init
+        self._seeds = iter(spawn_seeds(seed, 24))
+        self.dropout = RowDropout(dropout, next(self._seeds))
+
+    def _tables(self, kind: str) -> tuple[RowEmbedding, RowEmbedding]:
+        return tuple(
+            RowEmbedding(
+                rows,
+                self.dim,
+                self.init_scale,
+                seed=next(self._seeds),
+                name=f"{kind}_{side}",
+            )
+            for side, rows in (("users", self.num_users), ("items", self.num_items))
+        )
+
+    def _dense(self, inputs: int, units: int, activation: str | None):
+        seed = next(self._seeds)
+        initializer = (
+            keras.initializers.GlorotUniform(seed=seed)
+            if self.dense_init == "glorot"
+            else keras.initializers.RandomUniform(
+                -self.init_scale, self.init_scale, seed=seed
+            )
+        )
+        layer = keras.layers.Dense(
+            units, activation=activation, kernel_initializer=initializer
+        )
+        layer.build((None, inputs))
+        return layer
+
+    def features(self, users, items, step=None):
+        """Hidden features [..., F] of pairs, and the rows that were looked up."""
+        raise NotImplementedError
+
+    def score(self, users, items):
+        """The logit of each pair."""
+        items = tf.convert_to_tensor(items)
+        hidden, _ = self.features(users + tf.zeros_like(items), items)
+        return tf.squeeze(self.head(hidden), -1)
+
+    def train_loss(self, users, pos_items, neg_items, step=None):
+        """Mean binary cross-entropy of the positives and of all negatives."""
+        items = tf.concat([pos_items[:, tf.newaxis], _as_matrix(neg_items)], axis=1)
+        pairs = tf.shape(items)
+        users = tf.repeat(users, pairs[1])
+        hidden, rows = self.features(users, tf.reshape(items, [-1]), step)
+        logits = tf.reshape(self.head(hidden), pairs)
+        labels = tf.one_hot(tf.zeros(pairs[0], tf.int32), pairs[1])
+        entropy = tf.nn.sigmoid_cross_entropy_with_logits(labels, logits)
+        loss = tf.reduce_mean(entropy)
+        if self.l2:
+            squared = tf.add_n([tf.reduce_sum(row * row, axis=-1) for row in rows])
+            loss += self.l2 * tf.reduce_mean(squared)
+        return {"total": loss}
+
+    def score_all(self, users):
+        """Logits of the whole catalogue, a block of items at a time; [B, I]."""
+        blocks = []
+        for start in range(0, self.num_items, _CATALOGUE_BLOCK):
+            stop = min(start + _CATALOGUE_BLOCK, self.num_items)
+            items = tf.range(start, stop)[tf.newaxis] + 0 * users[:, tf.newaxis]
+            blocks.append(self.score(users[:, tf.newaxis], items))
+        return tf.cast(tf.concat(blocks, axis=1), tf.float64)
+
+    def _rows(self, tables, users, items, step):
+        user, item = tables[0](users), tables[1](items)
+        if step is not None:
+            # One draw for both sides: the masks are independent coordinates of it.
+            both = self.dropout(tf.concat([user, item], axis=-1), step)
+            user, item = tf.split(both, 2, axis=-1)
+        return user, item
+
+
+def _as_matrix(neg_items: tf.Tensor) -> tf.Tensor:
+    """[B, n] from [B] or [B, n]."""
+    return neg_items if neg_items.shape.rank == 2 else neg_items[:, tf.newaxis]
+
+
+class GMF(_PointwiseRecommender):
+    """Generalised matrix factorisation: logit hᵀ(u⊙v). Half of NCF's pre-training."""
+
+    def __init__(self, num_users: int, num_items: int, **options):
+        super().__init__(num_users, num_items, **options)
+        self.tables = self._tables("gmf")
+        self.head = self._dense(self.dim, 1, None)
+
+    def features(self, users, items, step=None):
+        """u⊙v."""
+        user, item = rows = self._rows(self.tables, users, items, step)
+        return user * item, rows
+
+
+class MLP(_PointwiseRecommender):
+    """A pyramid of ReLU layers of D, D/2, D/4 … units on [u, v], then one logit.
+
+    Args:
+        num_users: U.
+        num_items: I.
+        layers: number of ReLU layers; the paper chooses among 3, 4, 5.
+        **options: see `_PointwiseRecommender`.
+    """
+
+    def __init__(self, num_users: int, num_items: int, *, layers: int, **options):
+        super().__init__(num_users, num_items, **options)
+        self.tables = self._tables("mlp")
+        sizes = [2 * self.dim, *(max(self.dim >> i, 1) for i in range(layers))]
+        self.pyramid = [
+            self._dense(inputs, units, "relu")
+            for inputs, units in itertools.pairwise(sizes)
+        ]
+        self.head = self._dense(sizes[-1], 1, None)
+
+    def features(self, users, items, step=None):
+        """The last hidden layer."""
+        rows = self._rows(self.tables, users, items, step)
+        hidden = tf.concat(rows, axis=-1)
+        for layer in self.pyramid:
+            hidden = layer(hidden)
+        return hidden, rows
+
+
+class NCF(_PointwiseRecommender):
+    """Neural matrix factorisation: one logit on [u_g⊙v_g, pyramid(u_m, v_m)].
+
+    Args:
+        num_users: U.
+        num_items: I.
+        layers: ReLU layers of the pyramid.
+        **options: see `_PointwiseRecommender`.
+    """
+
+    def __init__(self, num_users: int, num_items: int, *, layers: int, **options):
+        super().__init__(num_users, num_items, **options)
+        seed = options.pop("seed")
+        self.gmf = GMF(num_users, num_items, **options, seed=seed)
+        self.mlp = MLP(num_users, num_items, **options, layers=layers, seed=seed + 1)
+        self.gmf.head.trainable = self.mlp.head.trainable = False
+        hidden = self.dim + self.mlp.pyramid[-1].units
+        self.head = self._dense(hidden, 1, None)
+
+    def features(self, users, items, step=None):
+        """Features of both parts, side by side."""
+        product, gmf_rows = self.gmf.features(users, items, step)
+        hidden, mlp_rows = self.mlp.features(users, items, step)
+        return tf.concat([product, hidden], axis=-1), (*gmf_rows, *mlp_rows)
+
+    def start_from(self, gmf: GMF, mlp: MLP) -> None:
+        """Takes over two trained parts; their heads are joined, each times 0.5."""
+        self.gmf.set_weights(gmf.get_weights())
+        self.mlp.set_weights(mlp.get_weights())
+        kernels = tf.concat([gmf.head.kernel, mlp.head.kernel], axis=0)
+        self.head.kernel.assign(0.5 * kernels)
+        self.head.bias.assign(0.5 * (gmf.head.bias + mlp.head.bias))
