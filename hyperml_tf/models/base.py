@@ -134,7 +134,7 @@ class TableRecommender(Recommender):
 
     def arrange(self, users, pos_items, neg_items):
         """Triplets [B'] from batches with one negative [B] or several [B, n]."""
-        if neg_items.shape.rank == 1:
+        if len(neg_items.shape) == 1:
             return users, pos_items, neg_items
         if self.negative_choice == "hardest":
             scores = self.score(users[:, tf.newaxis], neg_items)

@@ -120,7 +120,7 @@ class _PointwiseRecommender(Recommender):
 
 def _as_matrix(neg_items: tf.Tensor) -> tf.Tensor:
     """[B, n] from [B] or [B, n]."""
-    return neg_items if neg_items.shape.rank == 2 else neg_items[:, tf.newaxis]
+    return neg_items if len(neg_items.shape) == 2 else neg_items[:, tf.newaxis]
 
 
 class GMF(_PointwiseRecommender):
