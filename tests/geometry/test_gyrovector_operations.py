@@ -108,6 +108,18 @@ def test_exp0_and_log0_equal_equations_7_and_8_at_the_origin(c, dtype):
 
 
 @GRID
+@pytest.mark.parametrize("c", [0.37, 1.0])
+def test_series_and_closed_form_meet_without_a_step(c, dtype):
+    # Both maps turn from one to the other where √c‖·‖ is about 0.1.
+    radius = np.linspace(0.05, 0.15, 201)[:, None] / np.sqrt(c)
+    x = (radius * oracle.directions(np.random.default_rng(3), 201)).astype(dtype)
+    c_seen = oracle.rounded(c, dtype)
+    for name in ("exp0", "log0"):
+        expected = oracle.over_rows(getattr(oracle, name), x, c=c_seen)
+        assert_rounded(getattr(poincare, name)(x, c), expected, 1.0, dtype)
+
+
+@GRID
 @BALLS
 def test_riemannian_gradient_equals_equation_14(c, dtype):
     x, gradient = oracle.pairs(c, dtype)
