@@ -60,7 +60,7 @@ def from_publisher(
     place = _place_at_hand(dataset, raw_dir)
     downloaded = place is None
     if place is None:
-        place = _download(dataset, raw_dir, mirror)
+        place = _download(dataset, raw_dir, mirror, any_checksum)
     inputs = _inputs(dataset, raw_dir / place.path)
     checksums = {name: folder.sha256(path) for name, path in inputs.files().items()}
     expected = place.sha256 or download.recorded_sha256(raw_dir, place.path)
@@ -102,12 +102,14 @@ def _place_at_hand(dataset: Dataset, raw_dir: Path) -> Place | None:
     return None
 
 
-def _download(dataset: Dataset, raw_dir: Path, mirror: str | None) -> Place:
+def _download(
+    dataset: Dataset, raw_dir: Path, mirror: str | None, any_checksum: bool
+) -> Place:
     reasons = []
     for place in dataset.places:
         if place.urls or place.package:
             try:
-                download.fetch(place, raw_dir, mirror)
+                download.fetch(place, raw_dir, mirror, any_checksum)
             except download.UnavailableError as error:
                 reasons.append(str(error))
             else:

@@ -58,7 +58,9 @@ class _BadFileError(Exception):
     """The host's file is not the one wanted."""
 
 
-def fetch(place: Place, raw_dir: Path, mirror: str | None) -> Path:
+def fetch(
+    place: Place, raw_dir: Path, mirror: str | None, any_checksum: bool = False
+) -> Path:
     """Downloads the file of a place into the raw folder and returns its path.
 
     Args:
@@ -66,6 +68,8 @@ def fetch(place: Place, raw_dir: Path, mirror: str | None) -> Path:
         raw_dir: made if it is not there.
         mirror: replaces every host: `<mirror>/<path of the url>` is asked,
             then `<mirror>/<file name>`.
+        any_checksum: take the file as it is if it decompresses; a package's
+            checksum is insisted on all the same.
 
     Raises:
         UnavailableError: no host has it or can be reached.
@@ -75,6 +79,9 @@ def fetch(place: Place, raw_dir: Path, mirror: str | None) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     if place.package:
         return _fetch_package(place, target, mirror)
+    expected = place.sha256 or recorded_sha256(raw_dir, place.path)
+    if any_checksum:
+        expected = None
     problems = []
     bad_file = False
     with _locked_part(target) as part:
@@ -82,7 +89,7 @@ def fetch(place: Place, raw_dir: Path, mirror: str | None) -> Path:
             return target
         for url in _addresses(place.urls, mirror):
             try:
-                _fetch_from(url, place, raw_dir, part)
+                _fetch_from(url, part, target, expected)
             except _BadFileError as error:
                 bad_file = True
                 problems.append(f"{url}: {error}")
@@ -112,33 +119,31 @@ def record_sha256(raw_dir: Path, name: str, found: str) -> None:
     os.replace(new, raw_dir / "checksums.json")
 
 
-def _fetch_from(url: str, place: Place, raw_dir: Path, part: IO[bytes]) -> None:
+def _fetch_from(url: str, part: IO[bytes], target: Path, expected: str | None) -> None:
     resumed = part.seek(0, os.SEEK_END) > 0
     _download(url, part)
     try:
-        _verify(place, raw_dir, part)
+        _verify(part, target, expected)
     except _BadFileError:
         part.truncate(0)
         if not resumed:
             raise
         # What lay there may have been the start of something else.
-        logging.info("%s: the resumed file is not right; from the start", place.path)
+        logging.info("%s: the resumed file is not right; from the start", target)
         _download(url, part)
         try:
-            _verify(place, raw_dir, part)
+            _verify(part, target, expected)
         except _BadFileError:
             part.truncate(0)
             raise
 
 
-def _verify(place: Place, raw_dir: Path, part: IO[bytes]) -> None:
+def _verify(part: IO[bytes], target: Path, expected: str | None) -> None:
     part.flush()
     path = Path(part.name)
-    found = sha256(path)
-    expected = place.sha256 or recorded_sha256(raw_dir, place.path)
     if expected is None:
-        _check_decompresses(path, place.path)
-    elif found != expected:
+        _check_decompresses(path, target.name)
+    elif (found := sha256(path)) != expected:
         raise _BadFileError(f"SHA-256 is {found}, not {expected}")
 
 

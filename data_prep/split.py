@@ -177,7 +177,7 @@ def evaluation_negatives(
     with t_0 < t_1 < … the touched items.
 
     Args:
-        user: int32 [N], every row of every split.
+        user: int32 [N] ascending, every row of every split.
         item: int32 [N], no (user, item) pair twice.
         held: bool [U], the users who have held-out items.
         items: I.
@@ -190,14 +190,16 @@ def evaluation_negatives(
         within a row means nothing.
     """
     users = len(held)
-    pairs = np.sort(user.astype(np.int64) * items + item)
-    touched_user = pairs // items
     touched = np.bincount(user, minlength=users)
     start = np.concatenate([[0], np.cumsum(touched)])
-    # t_j - j, offset per user so that one sorted array serves all users.
-    shift = pairs % items - (np.arange(len(pairs)) - start[touched_user])
-    shift += touched_user * (items + 1)
-    del pairs, touched_user
+    # One sorted array serves all users: user·(items + 1) + t_j - j, worked out in
+    # place from user·items + t_j at position n = start[user] + j.
+    shift = user.astype(np.int64)
+    shift *= items
+    shift += item
+    shift.sort()
+    shift += np.repeat(start[:-1] + np.arange(users), touched)
+    shift -= np.arange(len(shift))
     eligible = items - touched
     negatives = np.full((users, count), -1, np.int32)
     chosen_users = np.flatnonzero(held)

@@ -11,18 +11,15 @@ import ast
 import json
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pajson
 
-from data_prep.errors import InputError
+from data_prep.parsers.blocks import whole_lines
 
-_BLOCK_BYTES = 16 << 20
-# Reviews run to some 30 KB; a "line" of this length is not one.
-_LONGEST_LINE = 64 << 20
 _PARSER_BYTES = 2 << 20
 
 
@@ -50,7 +47,7 @@ def read_reviews(
     schema = pa.schema([(user, pa.string()), (item, pa.string()), (time, time_type)])
     dropped: Counter[str] = Counter()
     blocks = []
-    for block in _blocks(stream, where):
+    for block in whole_lines(stream, where):
         try:
             rows = _parse_block(block, schema)
         except pa.ArrowInvalid:
@@ -66,25 +63,6 @@ def read_reviews(
         [("user", pa.string()), ("item", pa.string()), ("time", pa.int64())]
     ).empty_table()
     return pa.concat_tables([empty, *blocks]), dict(dropped)
-
-
-def _blocks(stream: IO[bytes], where: str) -> Iterator[bytes]:
-    """Whole lines, some megabytes at a time."""
-    rest = b""
-    while data := stream.read(_BLOCK_BYTES):
-        end = data.rfind(b"\n") + 1
-        if end:
-            yield rest + data[:end]
-            rest = data[end:]
-        else:
-            rest += data
-        if len(rest) > _LONGEST_LINE:
-            raise InputError(
-                f"{where}: a line longer than {_LONGEST_LINE >> 20} MiB; this is not "
-                "one review a line: get the file again"
-            )
-    if rest.strip():
-        yield rest
 
 
 def _parse_block(block: bytes, schema: pa.Schema) -> pa.Table:

@@ -29,12 +29,11 @@ import pyarrow.parquet as pq
 from data_prep import archives
 from data_prep.errors import InputError
 from data_prep.interactions import Interactions
+from data_prep.parsers.blocks import whole_lines
 
 # What an empty cell looks like after a trip through pandas, R or SQL.
 MISSING = ["", "nan", "NaN", "NA", "N/A", "<NA>", "null", "NULL", "None"]
 TIME_COLUMNS = ("timestamp", "position")
-# A row longer than this is refused by pyarrow.
-_BLOCK_BYTES = 16 << 20
 
 
 class Columns(NamedTuple):
@@ -111,23 +110,30 @@ def _read_columns(path: Path, names: list[str], wanted: list[str]) -> pa.Table:
         if _is_parquet(path):
             return pq.read_table(path, columns=wanted)
         with archives.open_plain_or_gzip(path) as stream:
-            return _read_csv(stream, wanted)
+            return _read_csv(stream, str(path), names, wanted)
 
 
-def _read_csv(stream: IO[bytes], wanted: list[str]) -> pa.Table:
+def _read_csv(
+    stream: IO[bytes], where: str, names: list[str], wanted: list[str]
+) -> pa.Table:
     # Ids are read as text: `007` is not 7, and no number is too large.
-    reader = pacsv.open_csv(
-        stream,
-        read_options=pacsv.ReadOptions(block_size=_BLOCK_BYTES),
-        parse_options=pacsv.ParseOptions(newlines_in_values=True),
-        convert_options=pacsv.ConvertOptions(
-            include_columns=wanted,
-            column_types={name: pa.string() for name in wanted},
-            strings_can_be_null=True,
-            null_values=MISSING,
-        ),
+    parse = pacsv.ParseOptions(newlines_in_values=True)
+    convert = pacsv.ConvertOptions(
+        include_columns=wanted,
+        column_types={name: pa.string() for name in wanted},
+        strings_can_be_null=True,
+        null_values=MISSING,
     )
-    return pa.Table.from_batches(list(reader), reader.schema)
+    blocks: list[pa.Table] = []
+    for block in whole_lines(stream, where, quoted=True):
+        header = pacsv.ReadOptions(
+            column_names=names,
+            skip_rows_after_names=0 if blocks else 1,
+            block_size=len(block),
+        )
+        blocks.append(pacsv.read_csv(pa.BufferReader(block), header, parse, convert))
+    empty = pa.schema([(name, pa.string()) for name in wanted]).empty_table()
+    return pa.concat_tables([empty, *blocks])
 
 
 def _is_parquet(path: Path) -> bool:

@@ -90,8 +90,8 @@ def test_a_table_that_is_a_gzip_bomb_is_refused(command, tmp_path):
 
 
 def test_an_endless_line_is_refused(command, tmp_path, monkeypatch):
-    monkeypatch.setattr("data_prep.parsers.json_lines._LONGEST_LINE", 1 << 20)
-    monkeypatch.setattr("data_prep.parsers.json_lines._BLOCK_BYTES", 1 << 18)
+    monkeypatch.setattr("data_prep.parsers.blocks._LONGEST_LINE", 1 << 20)
+    monkeypatch.setattr("data_prep.parsers.blocks._BLOCK_BYTES", 1 << 18)
     path = tmp_path / "raw/reviews_Automotive_5.json"
     path.parent.mkdir()
     path.write_bytes(b'{"reviewerID": "' + b"a" * (3 << 20))

@@ -249,6 +249,12 @@ def test_a_wrong_checksum_is_refused(command, publisher, tmp_path):
     result = command("--dataset=ml1m", f"--mirror={publisher.url}")
     _assert_refused(result, tmp_path, 2, "SHA-256 is")
 
+    flags = ("--allow_count_mismatch", "--allow_checksum_mismatch")
+    result = command("--dataset=ml1m", f"--mirror={publisher.url}", *flags)
+    assert (result.code, "accepted" in result.err) == (0, True)
+    assert_story(load(tmp_path / "data/ml1m"))
+    assert os.listdir(tmp_path / "raw") == ["ml-1m.zip"]
+
 
 def test_a_later_file_that_differs_from_the_first_is_refused(
     fetch_automotive, publisher, tmp_path
