@@ -2,7 +2,8 @@
 
 python -m hyperml_tf.replicate --datasets=games --models=hyperml,cml --seeds=5 --jobs=2
 
-Finished runs are skipped, interrupted ones go on from their checkpoints.
+Finished runs are skipped, interrupted ones go on from their checkpoints. A sweep
+over one field (Table 4, Fig. 4): --sweep=c:0.5,1,2,4,8
 """
 
 from absl import flags
@@ -15,6 +16,9 @@ _MODELS = flags.DEFINE_list("models", ["hyperml"], "Model keys.")
 _SEEDS = flags.DEFINE_integer("seeds", 5, "Runs of each, seeds 0, 1, ….", 1)
 _EPOCHS = flags.DEFINE_integer("epochs", None, "Instead of the config's.", 0)
 _EVAL_EVERY = flags.DEFINE_integer("eval_every", None, "Instead of the config's.", 1)
+_SWEEP = flags.DEFINE_string(
+    "sweep", None, "FIELD:VALUE,VALUE,…: a variant of every config for each value."
+)
 _JOBS = flags.DEFINE_integer("jobs", None, "Runs at a time; default: one a core.", 1)
 _THREADS = flags.DEFINE_integer("threads", 1, "TensorFlow's, of each run.", 0)
 _DATA_DIR, _RUNS_DIR = command_line.define_folders()
@@ -27,6 +31,7 @@ def main() -> int:
 
     if not _DATASETS.value:
         raise InputError("--datasets=KEY[,KEY] is missing")
+    sweep = schedule.parse_sweep(_SWEEP.value) if _SWEEP.value else ({},)
     shortened = {"epochs": _EPOCHS.value, "eval_every": _EVAL_EVERY.value}
     tasks = schedule.plan(
         _DATASETS.value,
@@ -35,6 +40,7 @@ def main() -> int:
         _DATA_DIR.value,
         _RUNS_DIR.value,
         {field: value for field, value in shortened.items() if value is not None},
+        sweep,
     )
     jobs = _JOBS.value or schedule.default_jobs()
     executor = schedule.LocalExecutor(

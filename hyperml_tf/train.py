@@ -14,6 +14,9 @@ _CONFIG = config_flags.DEFINE_config_file(
 )
 _SEED = flags.DEFINE_integer("seed", 0, "Root of all randomness.", lower_bound=0)
 _THREADS = flags.DEFINE_integer("threads", 0, "TensorFlow's; 0: one a core.", 0)
+_STOP_EPOCH = flags.DEFINE_integer(
+    "stop_epoch", None, "Leave the run after this epoch; a later call goes on.", 1
+)
 _DATA_DIR, _RUNS_DIR = command_line.define_folders()
 
 
@@ -28,7 +31,7 @@ def main() -> None:
     train.use_threads(_THREADS.value)
     resolved = config.resolve(_CONFIG.value)
     data = interactions.load(resolved.dataset, _DATA_DIR.value)
-    launch.launch(resolved, data, _RUNS_DIR.value, _SEED.value)
+    launch.launch(resolved, data, _RUNS_DIR.value, _SEED.value, _STOP_EPOCH.value)
 
 
 if __name__ == "__main__":

@@ -34,7 +34,12 @@ _LABELS = ("variant", "paper")
 
 #: Options beyond the paper, at the value that turns them off. An option left off
 #: does not enter the hash, so a new one does not orphan older runs.
-_OFF = {"negatives": 1, "negative_choice": "each", "learning_rate_decay": 1.0}
+_OFF = {
+    "patience": 0,
+    "negatives": 1,
+    "negative_choice": "each",
+    "learning_rate_decay": 1.0,
+}
 
 # field -> (lowest, highest) that makes sense; both included.
 _RANGES: dict[str, tuple[float, float]] = {
@@ -42,6 +47,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "batch_size": (1, 1 << 20),
     "epochs": (0, 100_000),
     "eval_every": (1, 100_000),
+    "patience": (0, 100_000),
     "learning_rate": (0.0, 100.0),
     "learning_rate_decay": (0.5, 1.0),
     "margin": (0.0, 1e6),
@@ -78,6 +84,7 @@ def _trained(model: str) -> ml_collections.ConfigDict:
             "batch_size": 512,  # likewise
             "epochs": 500,  # the paper is silent; validation chooses the epoch
             "eval_every": 50,
+            "patience": 0,  # validations without a better one; 0: all epochs
             "optimizer": "adam",
             "learning_rate": 1e-3,
             "learning_rate_decay": 1.0,  # factor an epoch; beyond the paper

@@ -15,14 +15,15 @@ def launch(
     data: Interactions,
     runs_dir: str | pathlib.Path,
     seed: int,
-) -> dict:
+    stop_epoch: int | None = None,
+) -> dict | None:
     """Trains `config`, pre-training its parts first where it has any.
 
     A part is a run of its own in the same runs folder: trained if it is not there,
     waited for if another process trains it, and shared with whoever needs it.
 
     Returns:
-        The run's metrics.
+        The run's metrics; None if `stop_epoch` left it unfinished.
     """
     run = runs.locate(runs_dir, config, data.fingerprint, seed)
     parts = []
@@ -30,7 +31,7 @@ def launch(
         part_run = runs.locate(runs_dir, part, data.fingerprint, seed)
         train.train(part, data, part_run, wait=True)
         parts.append(finished.restored(part, data, part_run))
-    return train.train(config, data, run, parts)
+    return train.train(config, data, run, parts, stop_epoch=stop_epoch)
 
 
 def part_configs(

@@ -5,6 +5,7 @@ one after the other on two cores, and a run's bits do not depend on how many run
 """
 
 import dataclasses
+import itertools
 import os
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import ml_collections
 from absl import logging
 
 from hyperml_tf.data import interactions
+from hyperml_tf.errors import InputError
 from hyperml_tf.experiments import catalogue, runs
 from hyperml_tf.experiments import config as configs
 from hyperml_tf.training.run_folder import Run
@@ -27,11 +29,33 @@ SECONDS_PER_RUN = 12.0
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """One run to be: a resolved config, a seed, and how to say it on a command line."""
+    """One run to be: a resolved config, a seed, and how to say it on a command line.
+
+    With `stop_epoch`, the run is left there, to be taken up again by another task.
+    """
 
     config: ml_collections.FrozenConfigDict
     run: Run
     overrides: tuple[tuple[str, object], ...]
+    stop_epoch: int | None = None
+
+    @property
+    def last_epoch(self) -> int:
+        """Where this task ends, unless patience ends it before."""
+        return min(self.stop_epoch or self.config.epochs, self.config.epochs)
+
+    @property
+    def epochs_done(self) -> int:
+        """Epochs in the run's history."""
+        rows = self.run.history()
+        return int(rows[-1]["epoch"]) if rows else 0
+
+    @property
+    def done(self) -> bool:
+        """Whether there is nothing left to do for this task."""
+        if self.run.done:
+            return True
+        return self.stop_epoch is not None and self.epochs_done >= self.last_epoch
 
     @property
     def name(self) -> str:
@@ -51,6 +75,7 @@ class Task:
             f"--data_dir={data_dir}",
             f"--runs_dir={runs_dir}",
             f"--threads={threads}",
+            *([f"--stop_epoch={self.stop_epoch}"] if self.stop_epoch else []),
         ]
 
 
@@ -61,6 +86,7 @@ def plan(
     data_dir: str,
     runs_dir: str,
     overrides: Mapping[str, object],
+    sweep: Sequence[Mapping[str, object]] = ({},),
 ) -> list[Task]:
     """The runs of every model on every dataset with every seed, seeds outermost.
 
@@ -68,24 +94,39 @@ def plan(
     like number of runs. A model without randomness (popularity) gets one seed. An
     override that a model's config does not have is left out for that model.
 
+    Args:
+        datasets: keys, prepared in `data_dir`.
+        models: keys.
+        seeds: roots of randomness.
+        data_dir: prepared datasets.
+        runs_dir: runs.
+        overrides: fields to set in every config that has them.
+        sweep: further fields to set, one variant of every config each.
+
     Raises:
         InputError: a dataset is not prepared, or a config is out of range.
     """
-    tasks = []
-    for dataset in datasets:
+    tasks: dict[Run, Task] = {}
+    for seed, dataset, model, swept in itertools.product(
+        seeds, datasets, models, sweep
+    ):
         data = interactions.load(dataset, data_dir)
-        for model in models:
-            config = catalogue.load(dataset, model)
-            fitting = {k: v for k, v in overrides.items() if k in config}
-            if not config.epochs:  # nothing to train
-                fitting = {}
-            config.update(fitting)
-            resolved = configs.resolve(config)
-            for seed in seeds if config.epochs else seeds[:1]:
-                run = runs.locate(runs_dir, resolved, data.fingerprint, seed)
-                tasks.append(Task(resolved, run, tuple(fitting.items())))
-    order = {seed: place for place, seed in enumerate(seeds)}
-    return sorted(tasks, key=lambda task: order[task.run.seed])
+        config = catalogue.load(dataset, model)
+        if not config.epochs and seed != seeds[0]:
+            continue
+        for field in swept:
+            if field not in config and config.epochs:
+                raise InputError(f"{model} has no field {field!r} to sweep over")
+        wanted = overrides | swept if config.epochs else {}
+        fitting = {field: value for field, value in wanted.items() if field in config}
+        if any(config[field] != value for field, value in fitting.items()):
+            named = (f"{k}={v}" for k, v in fitting.items() if k in swept)
+            fitting["variant"] = " ".join(named)
+        config.update(fitting)
+        resolved = configs.resolve(config)
+        run = runs.locate(runs_dir, resolved, data.fingerprint, seed)
+        tasks.setdefault(run, Task(resolved, run, tuple(fitting.items())))
+    return list(tasks.values())
 
 
 class LocalExecutor:
@@ -109,7 +150,7 @@ class LocalExecutor:
         A failed run does not stop the others. On an interrupt the processes are
         ended; they go on from their checkpoints when asked for again.
         """
-        waiting = [task for task in tasks if not task.run.done]
+        waiting = [task for task in tasks if not task.done]
         skipped = len(tasks) - len(waiting)
         if skipped:
             logging.info("%d of %d runs are finished already", skipped, len(tasks))
@@ -120,7 +161,7 @@ class LocalExecutor:
                 while waiting and len(self._running) < self.jobs:
                     self._start(waiting.pop(0))
                 for task in self._ended():
-                    if task.run.done:
+                    if task.done:
                         progress.say_finished(task)
                     else:
                         failed.append(task)
@@ -171,11 +212,11 @@ class Progress:
         for task in self.tasks:
             kind = (task.run.dataset, task.run.model)
             rows = task.run.history()
-            done = int(rows[-1]["epoch"]) if rows else 0
+            done = task.epochs_done
             if done:
                 pace.setdefault(kind, []).append((float(rows[-1]["seconds"]), done))
-            if not task.run.done:
-                left.append((kind, task.config.epochs - done))
+            if not task.done:
+                left.append((kind, max(task.last_epoch - done, 0)))
         if not pace:
             return None
         mean = {k: sum(s for s, _ in v) / sum(e for _, e in v) for k, v in pace.items()}
@@ -185,13 +226,14 @@ class Progress:
 
     def say_finished(self, task: Task) -> None:
         """One line for a run that ended well."""
-        test = task.run.metrics["test"]
-        logging.info(
-            "%s: test nDCG@10 %.2f %%  HR@10 %.2f %%",
-            task.name,
-            100 * test.get("ndcg10", float("nan")),
-            100 * test.get("hr10", float("nan")),
-        )
+        if task.run.done:
+            test = task.run.metrics["test"]
+            logging.info(
+                "%s: test nDCG@10 %.2f %%  HR@10 %.2f %%",
+                task.name,
+                100 * test.get("ndcg10", float("nan")),
+                100 * test.get("hr10", float("nan")),
+            )
         self.say()
 
     def say_sometimes(self) -> None:
@@ -202,7 +244,7 @@ class Progress:
     def say(self) -> None:
         """A progress line."""
         self.spoken = time.monotonic()
-        done = sum(task.run.done for task in self.tasks)
+        done = sum(task.done for task in self.tasks)
         left = self.seconds_left()
         eta = f"ETA {duration(left)}" if left is not None else "ETA not known yet"
         took = duration(self.spoken - self.begin)
@@ -222,3 +264,24 @@ def duration(seconds: float) -> str:
 def default_jobs() -> int:
     """One run a core that this process may use."""
     return len(os.sched_getaffinity(0))
+
+
+def parse_sweep(text: str) -> list[dict[str, object]]:
+    """[{"c": 0.5}, {"c": 1.0}] from "c:0.5,1.0"; numbers where they are numbers.
+
+    Raises:
+        InputError: not of the form FIELD:VALUE,VALUE.
+    """
+    field, _, values = text.partition(":")
+    if not field or not values:
+        raise InputError(f"--sweep={text} must be FIELD:VALUE,VALUE,…")
+    return [{field: _number(value)} for value in values.split(",")]
+
+
+def _number(text: str) -> object:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

@@ -58,6 +58,8 @@ class Record(keras.callbacks.Callback):
         interactions: for validation.
         eval_every: epochs between validations; the last epoch always validates.
         epochs: the last epoch.
+        patience: validations without a better one after which training stops; 0:
+            never.
         checkpoint_seconds: write a checkpoint at least so often, at epoch ends.
     """
 
@@ -67,12 +69,13 @@ class Record(keras.callbacks.Callback):
         interactions: Interactions,
         eval_every: int,
         epochs: int,
+        patience: int = 0,
         checkpoint_seconds: float = 120.0,
     ):
         super().__init__()
         self.run, self.interactions = run, interactions
         self.eval_every, self.epochs = eval_every, epochs
-        self.checkpoint_seconds = checkpoint_seconds
+        self.patience, self.checkpoint_seconds = patience, checkpoint_seconds
         self.epoch = tf.Variable(0, dtype=tf.int64)
         self.best_epoch = tf.Variable(0, dtype=tf.int64)
         self.best_ndcg = tf.Variable(-1.0, dtype=tf.float64)
@@ -101,6 +104,12 @@ class Record(keras.callbacks.Callback):
         self._rows = self.run.history()[: int(self.epoch)]
         return int(self.epoch)
 
+    @property
+    def exhausted(self) -> bool:
+        """Whether there have been `patience` validations since the best."""
+        since_best = int(self.epoch) - int(self.best_epoch)
+        return 0 < self.patience * self.eval_every <= since_best
+
     def restore_best(self) -> None:
         """Puts the weights of the best validation epoch into the model."""
         self._best.restore(
@@ -127,13 +136,16 @@ class Record(keras.callbacks.Callback):
         if validates:
             row |= self._validate(done)
         self._rows.append({key: str(value) for key, value in row.items()})
-        if validates or now - self._written > _HISTORY_SECONDS:
+        saves = validates or now - self._saved > self.checkpoint_seconds
+        if saves or now - self._written > _HISTORY_SECONDS:
             self._write_history()
             self._written = now
         self._write_summaries(done, row)
-        if validates or now - self._saved > self.checkpoint_seconds:
+        if saves:
             self._last.save()
             self._saved = now
+        if self.exhausted:
+            self.model.stop_training = True
         if validates or now - self._spoken > _PROGRESS_SECONDS:
             self._say(row, now)
 

@@ -33,7 +33,8 @@ def train(
     run: Run,
     parts: Sequence[Recommender] = (),
     wait: bool = False,
-) -> dict:
+    stop_epoch: int | None = None,
+) -> dict | None:
     """Runs `config` in `run`'s folder and returns what `metrics.json` then holds.
 
     A finished run is returned as it is. An interrupted one goes on from its last
@@ -45,6 +46,10 @@ def train(
         run: the run's folder; its seed is the root of all randomness.
         parts: trained models that this one starts from (NCF's GMF and MLP).
         wait: wait for another process that works on this run.
+        stop_epoch: leave the run, unfinished, after this epoch; a later call goes on.
+
+    Returns:
+        What `metrics.json` holds; None if `stop_epoch` left the run unfinished.
 
     Raises:
         RunBusy: another process works on this run.
@@ -67,7 +72,10 @@ def train(
             model.start_from(*parts)
         record = None
         if config.epochs and model.trainable_variables:
-            record = _fit(model, config, interactions, run, sampler_seed)
+            record = _fit(model, config, interactions, run, sampler_seed, stop_epoch)
+            if int(record.epoch) < config.epochs and not record.exhausted:
+                return None
+            record.restore_best()
         return _finish(model, interactions, run, record)
 
 
@@ -78,25 +86,29 @@ def seeds(root: int) -> tuple[int, int]:
     return model, sampler
 
 
-def _fit(model: Recommender, config, interactions, run, sampler_seed) -> Record:
+def _fit(
+    model: Recommender, config, interactions, run, sampler_seed, stop_epoch
+) -> Record:
     sampler = TripletSampler(interactions, sampler_seed, config.get("negatives", 1))
     steps = sampler.steps_per_epoch(config.batch_size)
     model.compile(
         optimizer=build.build_optimizer(config, steps),
         steps_per_execution=min(steps, _STEPS_PER_EXECUTION),
     )
-    record = Record(run, interactions, config.eval_every, config.epochs)
+    record = Record(
+        run, interactions, config.eval_every, config.epochs, config.patience
+    )
     first_epoch = record.restore(model)
-    if first_epoch < config.epochs:
+    last_epoch = min(stop_epoch or config.epochs, config.epochs)
+    if first_epoch < last_epoch and not record.exhausted:
         model.fit(
             sampler.dataset(config.batch_size, first_epoch),
             initial_epoch=first_epoch,
-            epochs=config.epochs,
+            epochs=last_epoch,
             steps_per_epoch=steps,
             callbacks=[StopOnNonFinite(), record],
             verbose=0,
         )
-    record.restore_best()
     return record
 
 

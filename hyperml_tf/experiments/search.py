@@ -1,0 +1,138 @@
+"""Chooses settings on validation: the paper's grid, by successive halving.
+
+Rung r trains its candidates up to epoch E/3^(R-1-r) of the config's E, then keeps the
+best third by validation nDCG@10 (Jamieson & Talwalkar 2016). A candidate that goes on
+is taken up from its checkpoint, so no epoch is trained twice. The choice never looks
+at the test items.
+"""
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+
+import ml_collections
+import numpy as np
+from absl import logging
+
+from hyperml_tf.data.interactions import Interactions
+from hyperml_tf.experiments import config as configs
+from hyperml_tf.experiments import runs
+from hyperml_tf.experiments.schedule import LocalExecutor, Task
+
+#: Beside the paper's grid (§3.1): regularisation, for every model that has the field.
+REGULARISATION: dict[str, tuple] = {
+    "dropout": (0.0, 0.2, 0.5),
+    "l2": (0.0, 0.001, 0.003, 0.01, 0.03, 0.1),
+    "layers": (3, 4, 5),
+}
+_KEPT = 3  # one in three goes on to the next rung
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+    """Overrides of the committed config, and their best validation nDCG@10 so far."""
+
+    overrides: Mapping[str, object]
+    valid_ndcg10: float
+
+
+def grid(config: ml_collections.ConfigDict) -> dict[str, tuple]:
+    """Values to try of every searched field that the config has."""
+    space = configs.PAPER_GRID | REGULARISATION
+    if config.model == "ncf":
+        space["layers"] = (3,)  # the paper's NCF has three
+    return {field: values for field, values in space.items() if field in config}
+
+
+def draw(
+    space: Mapping[str, tuple], budget: int | None, first: Mapping[str, object]
+) -> list[dict[str, object]]:
+    """`budget` different points of the grid, uniformly; None: all of them.
+
+    Args:
+        space: field -> values.
+        budget: number of points.
+        first: the committed values; always the first candidate.
+    """
+    size = math.prod(len(values) for values in space.values())
+    points = [dict(first)]
+    if budget is None or budget >= size:
+        chosen = range(size)
+    else:
+        chosen = np.random.default_rng(0).permutation(size)
+    for index in chosen:
+        point = {}
+        for field, values in space.items():
+            index, place = divmod(int(index), len(values))
+            point[field] = values[place]
+        if point not in points and (budget is None or len(points) < budget):
+            points.append(point)
+    return points
+
+
+def rungs(epochs: int, eval_every: int, candidates: int) -> list[int]:
+    """Epochs at which each rung ends, multiples of `eval_every`; the last is E."""
+    count = 1
+    while _KEPT**count <= candidates and epochs // _KEPT**count >= eval_every:
+        count += 1
+    ends = [epochs // _KEPT**place for place in reversed(range(count))]
+    return [max(end // eval_every, 1) * eval_every for end in ends[:-1]] + [epochs]
+
+
+def search(
+    config: ml_collections.ConfigDict,
+    data: Interactions,
+    budget: int | None,
+    seed: int,
+    executor: LocalExecutor,
+    fixed: Mapping[str, object],
+) -> list[Candidate]:
+    """Runs the search, resuming what was done of it; best candidate first.
+
+    Args:
+        config: the committed config, with the user's own overrides applied.
+        data: the prepared dataset.
+        budget: number of configurations; None: the full grid.
+        seed: of every run.
+        executor: what runs the tasks.
+        fixed: the user's own overrides, which every candidate keeps.
+    """
+    space = {k: v for k, v in grid(config).items() if k not in fixed}
+    points = draw(space, budget, {field: config[field] for field in space})
+    tasks = [_task(config, point, fixed, data, seed, executor) for point in points]
+    ends = rungs(config.epochs, config.eval_every, len(points))
+    for place, end in enumerate(ends):
+        logging.info(
+            "rung %d of %d: %d configurations to epoch %d",
+            *(place + 1, len(ends), len(tasks), end),
+        )
+        executor.execute([dataclasses.replace(t, stop_epoch=end) for t in tasks])
+        tasks.sort(key=lambda task: -_best_valid(task, end))
+        if place + 1 < len(ends):
+            tasks = tasks[: max(len(tasks) // _KEPT, 1)]
+    return [Candidate(dict(t.overrides), _best_valid(t, ends[-1])) for t in tasks]
+
+
+def _task(config, point, fixed, data, seed, executor) -> Task:
+    candidate = config.copy_and_resolve_references()
+    candidate.update(point)
+    resolved = configs.resolve(candidate)
+    run = runs.locate(executor.runs_dir, resolved, data.fingerprint, seed)
+    return Task(resolved, run, tuple((dict(fixed) | point).items()))
+
+
+def _best_valid(task: Task, end: int) -> float:
+    """Best validation nDCG@10 up to epoch `end`; a failed run has none: -1."""
+    rows = itertools.takewhile(lambda r: int(r["epoch"]) <= end, task.run.history())
+    scores = (row.get("valid/ndcg10") for row in rows)
+    return max((float(score) for score in scores if score), default=-1.0)
+
+
+def as_file(candidate: Candidate, committed: Mapping[str, object]) -> Sequence[str]:
+    """Lines for `run_configs/<dataset>.py`: what differs from the committed values."""
+    return [
+        f"config.{field} = {value!r}  # chosen on validation by hyperml_tf.search"
+        for field, value in candidate.overrides.items()
+        if committed.get(field) != value
+    ]

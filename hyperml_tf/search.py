@@ -1,0 +1,55 @@
+"""Searches the paper's grid on validation and prints what to commit.
+
+python -m hyperml_tf.search --config=run_configs/games.py:cml --budget=12 --jobs=2
+
+Successive halving over random points of the grid; --budget=full trains all of it.
+An interrupted search goes on where it was.
+"""
+
+from absl import flags
+from ml_collections import config_flags
+
+from hyperml_tf import command_line
+
+FLAGS = flags.FLAGS
+_CONFIG = config_flags.DEFINE_config_file(
+    "config", None, "FILE[:MODEL]; a field given by --config.FIELD=… stays fixed."
+)
+_BUDGET = flags.DEFINE_string("budget", "12", "Configurations to try, or `full`.")
+_SEED = flags.DEFINE_integer("seed", 0, "Of every run.", 0)
+_JOBS = flags.DEFINE_integer("jobs", None, "Runs at a time; default: one a core.", 1)
+_THREADS = flags.DEFINE_integer("threads", 1, "TensorFlow's, of each run.", 0)
+_DATA_DIR, _RUNS_DIR = command_line.define_folders()
+
+
+def main() -> None:
+    """Runs the search and prints the candidates, best first."""
+    from hyperml_tf.data import interactions
+    from hyperml_tf.errors import InputError
+    from hyperml_tf.experiments import config as configs
+    from hyperml_tf.experiments import schedule, search
+
+    if _CONFIG.value is None:
+        raise InputError("--config=run_configs/DATASET.py[:MODEL] is missing")
+    if _BUDGET.value != "full" and not _BUDGET.value.isdigit():
+        raise InputError(f"--budget={_BUDGET.value} must be a number, or `full`")
+    config = _CONFIG.value
+    configs.resolve(config)
+    fixed = config_flags.get_override_values(FLAGS["config"])
+    data = interactions.load(config.dataset, _DATA_DIR.value)
+    executor = schedule.LocalExecutor(
+        _JOBS.value or schedule.default_jobs(),
+        *(_THREADS.value, _DATA_DIR.value, _RUNS_DIR.value),
+    )
+    budget = None if _BUDGET.value == "full" else int(_BUDGET.value)
+    found = search.search(config, data, budget, _SEED.value, executor, fixed)
+    print(f"{config.dataset}/{config.model}, validation nDCG@10:")
+    for candidate in found:
+        print(f"  {100 * candidate.valid_ndcg10:.2f} %  {dict(candidate.overrides)}")
+    print("to commit:")
+    for line in search.as_file(found[0], config.to_dict()) or ["(nothing changed)"]:
+        print(f"    {line}")
+
+
+if __name__ == "__main__":
+    command_line.run(main, __doc__)
