@@ -1,13 +1,18 @@
 """Fixtures that more than one room uses."""
 
+import os
 import pathlib
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 from hyperml_tf.data.interactions import Interactions
+from tests import synthetic
 
 SEED = 20200203
+ROOT = pathlib.Path(__file__).parents[1]
 
 
 @pytest.fixture
@@ -40,3 +45,34 @@ def make_interactions():
         )
 
     return make
+
+
+@pytest.fixture(scope="session")
+def command():
+    """Runs `python -m MODULE FLAGS` from the repository, one thread, no GPU."""
+
+    def run(module: str, *flags: str) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            [sys.executable, "-m", module, *flags],
+            cwd=ROOT,
+            env=os.environ | {"CUDA_VISIBLE_DEVICES": "-1"},
+            capture_output=True,
+            text=True,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory, command) -> pathlib.Path:
+    """A data folder with one prepared dataset, `tiny`."""
+    folder = tmp_path_factory.mktemp("prepared")
+    table = synthetic.write_table(folder / "tiny.csv")
+    done = command(
+        "data_prep.prepare",
+        "--dataset=tiny",
+        f"--table={table}",
+        f"--data_dir={folder}",
+    )
+    assert done.returncode == 0, done.stderr
+    return folder

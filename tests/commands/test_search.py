@@ -1,0 +1,29 @@
+"""The search command on a tiny dataset: rungs, resumption, what it prints."""
+
+import re
+
+
+def test_search_halves_resumes_and_prints_what_to_commit(command, data_dir, tmp_path):
+    flags = [
+        *("--config=run_configs/own_table.py:cml", "--config.dataset=tiny"),
+        *("--config.epochs=6", "--config.eval_every=2", "--config.dim=8"),
+        *("--budget=3", f"--data_dir={data_dir}", f"--runs_dir={tmp_path}"),
+    ]
+    first = command("hyperml_tf.search", *flags)
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert "rung 1 of 2: 3 configurations to epoch 2" in first.stdout
+    assert "rung 2 of 2: 1 configurations to epoch 6" in first.stdout
+    assert re.search(r"to commit:\n    (config\.\w+ = |\(nothing)", first.stdout)
+    assert len(list(tmp_path.rglob("metrics.json"))) == 1  # only the winner ends
+    lengths = sorted(
+        len(path.read_text().splitlines()) - 1 for path in tmp_path.rglob("history.csv")
+    )
+    assert lengths == [2, 2, 6]
+
+    again = command("hyperml_tf.search", *flags)
+    assert again.returncode == 0
+    assert (
+        again.stdout.split("validation nDCG")[1]
+        == first.stdout.split("validation nDCG")[1]
+    )
+    assert "3 of 3 runs are finished already" in again.stdout
