@@ -160,6 +160,15 @@ def test_an_epoch_of_many_chunks_is_the_same_however_parallel(make_interactions)
         assert negative not in train[user]
 
 
+def test_no_chunk_repeats_the_draws_of_another(make_interactions):
+    # All users alike, so a negative is a function of its random number alone.
+    sampler = TripletSampler(make_interactions([[0]] * 1024, 1000), seed=7)
+    (epoch,) = take(sampler, 1, batch_size=4)
+    chunks = epoch[:, 2].reshape(-1, 4 * triplets._BATCHES_PER_CHUNK)
+    for first, second in itertools.combinations(chunks, 2):
+        assert np.mean(first == second) < 0.03  # 1 in 999 by chance
+
+
 def test_triplets_are_int32_batches_of_one_length(interactions):
     (batch,) = TripletSampler(interactions, seed=1).dataset(7).take(1)
     assert [(part.dtype, part.shape) for part in batch] == [(tf.int32, (7,))] * 3
