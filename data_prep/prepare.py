@@ -187,7 +187,7 @@ def _summary(stats: Mapping[str, Any], where: str) -> str:
 
 def _stop(number: int, frame: object) -> NoReturn:
     logging.error(
-        "stopped by %s; nothing half written is left, the same command goes on",
+        "stopped by %s; no prepared folder was touched, the same command goes on",
         signal.Signals(number).name,
     )
     raise SystemExit(128 + number)

@@ -1,6 +1,7 @@
 """A publisher on loopback that fails in every way it can."""
 
 import contextlib
+import dataclasses
 import gzip
 import http.server
 import json
@@ -10,7 +11,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from data_prep import download
+from data_prep import download, package_index
+from data_prep.errors import UnavailableError
+from data_prep.folder import sha256
 from data_prep.sources import DATASETS, Place
 from tests.data_prep import publishers
 from tests.data_prep.conftest import load
@@ -318,7 +321,7 @@ def _pip(tmp_path, wheel: bytes | None):
 
     def run(command, **kwargs):
         if wheel is None:
-            error = download.subprocess.CalledProcessError(1, command)
+            error = package_index.subprocess.CalledProcessError(1, command)
             error.stderr = "trace\nERROR: no network\n"
             raise error
         dest = next(flag for flag in command if flag.startswith("--dest="))
@@ -339,16 +342,16 @@ def test_ml100k_falls_back_to_the_wheel(command, tmp_path, monkeypatch):
     }
     wheel = publishers.zip_of(tmp_path / "wheel", members).read_bytes()
     monkeypatch.setattr(download, "_download", _no_host)
-    monkeypatch.setattr(download.subprocess, "run", _pip(tmp_path, None))
+    monkeypatch.setattr(package_index.subprocess, "run", _pip(tmp_path, None))
     result = command("--dataset=ml100k")
     _assert_refused(result, tmp_path, 3, "ERROR: no network")
 
-    monkeypatch.setattr(download.subprocess, "run", _pip(tmp_path, wheel))
+    monkeypatch.setattr(package_index.subprocess, "run", _pip(tmp_path, wheel))
     result = command("--dataset=ml100k")
     _assert_refused(result, tmp_path, 2, "SHA-256 is")
 
     places = list(DATASETS["ml100k"].places)
-    right = download.sha256(tmp_path / "wheel")
+    right = sha256(tmp_path / "wheel")
     places[1] = places[1]._replace(sha256=right)
     with _places(monkeypatch, "ml100k", tuple(places)):
         result = command("--dataset=ml100k", "--allow_count_mismatch")
@@ -361,13 +364,11 @@ def test_ml100k_falls_back_to_the_wheel(command, tmp_path, monkeypatch):
 
 
 def _no_host(url, part):
-    raise download.UnavailableError("the host's name cannot be resolved")
+    raise UnavailableError("the host's name cannot be resolved")
 
 
 @contextlib.contextmanager
 def _places(monkeypatch, key, places):
-    import dataclasses
-
     changed = dataclasses.replace(DATASETS[key], places=places)
     monkeypatch.setitem(DATASETS, key, changed)
     yield
