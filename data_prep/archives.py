@@ -21,11 +21,11 @@ from typing import IO, Protocol
 from data_prep.errors import InputError
 from data_prep.progress import Progress
 
-# The ten publishers' files expand 2 to 6 times; deflate can reach 1032.
+# MovieLens 1M expands 5 times; deflate can reach 1032.
 MAX_EXPANSION = 200
 # Below this an expansion is no danger, whatever its ratio.
 FREE_BYTES = 16 << 20
-# Twelve times the largest file read here (Yelp's reviews, 5 GB).
+# More than ten times the largest file read here (Yelp's reviews, 5 GB).
 MAX_BYTES = 64 << 30
 
 BROKEN = (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError)
