@@ -27,7 +27,7 @@ PAPER_GRID = {
     "margin": (0.1, 0.2, 0.5),
 }
 
-OPTIMIZERS = ("adam", "adam_dense", "adagrad", "sgd")
+OPTIMIZERS = ("adam", "adam_dense", "adagrad", "sgd", "riemannian_adam")
 
 #: Fields that describe a row rather than change a number in it.
 _LABELS = ("variant", "paper")
@@ -36,6 +36,7 @@ _LABELS = ("variant", "paper")
 #: does not enter the hash, so a new one does not orphan older runs.
 _OFF = {
     "patience": 0,
+    "loss": "hinge",
     "negatives": 1,
     "negative_choice": "each",
     "learning_rate_decay": 1.0,
@@ -66,6 +67,7 @@ _CHOICES = {
     "model": tuple(MODELS),
     "negative_choice": ("each", "hardest"),
     "dense_init": ("glorot", "paper"),
+    "loss": ("hinge", "softplus"),
 }
 
 
@@ -114,6 +116,7 @@ def hyperts() -> ml_collections.ConfigDict:
     config = _trained("hyperts")
     config.c = 1.0
     config.margin = 0.5
+    config.loss = "hinge"  # Eq. 11; "softplus" goes beyond the paper
     config.distortion_weight = 0.1
     return _with_negatives(config)
 
@@ -122,6 +125,7 @@ def cml() -> ml_collections.ConfigDict:
     """CML with one uniform negative."""
     config = _trained("cml")
     config.margin = 0.5
+    config.loss = "hinge"
     return _with_negatives(config)
 
 
@@ -129,6 +133,7 @@ def cml_warp() -> ml_collections.ConfigDict:
     """CML with rank weights over 20 negatives, as in its own paper."""
     config = _trained("cml_warp")
     config.margin = 0.5
+    config.loss = "hinge"
     config.negatives = 20
     return config
 
@@ -137,6 +142,7 @@ def lrml() -> ml_collections.ConfigDict:
     """LRML."""
     config = _trained("lrml")
     config.margin = 0.5
+    config.loss = "hinge"
     config.memory_size = 20  # the LRML paper's default
     return _with_negatives(config)
 
@@ -232,6 +238,11 @@ def resolve(config: ml_collections.ConfigDict) -> ml_collections.FrozenConfigDic
     config = config.copy_and_resolve_references()
     for field, value in config.items():
         _check(field, value)
+    if config.get("optimizer") == "riemannian_adam" and config.model != "hyperml":
+        raise ConfigError(
+            "config.optimizer = 'riemannian_adam' is for points on the ball, which "
+            f"only hyperml has; choose adam for {config.model}"
+        )
     if "init_scale" in config and config.init_scale is None:
         metric = config.model not in ("mf_bpr", "mlp", "gmf", "ncf")
         config.init_scale = metric_init_scale(config.dim) if metric else 0.01

@@ -124,6 +124,9 @@ def mobius_add(x: tf.Tensor, y: tf.Tensor, c: float = 1.0) -> tf.Tensor:
         x ⊕_c y = [(1 + 2c⟨x,y⟩ + c‖y‖²)x + (1 - c‖x‖²)y]
                   / [1 + 2c⟨x,y⟩ + c²‖x‖²‖y‖²]                  HyperML, Eq. 5
 
+    The paper prints c‖x‖²‖y‖² in the denominator; c² is right (Ganea et al. 2018), and
+    the two agree at c = 1.
+
     Args:
         x: [..., D] points of the ball.
         y: [..., D] points; leading axes broadcast against those of `x`.
@@ -290,8 +293,8 @@ def distortion(x: tf.Tensor, y: tf.Tensor, c: float = 1.0) -> tf.Tensor:
 
         |d_D(x, y) - d_E(x, y)| / d_E(x, y),  d_E = ‖x - y‖     HyperML, Eq. 12
 
-    Since d_D >= 2 d_E for every c, the term is never below 1, and minimising it only
-    pulls the pair towards the origin.
+    Since d_D >= 2 d_E for every c, the term is never below 1, and it falls when the
+    pair as a whole shrinks towards the origin.
 
     Args:
         x: [..., D] points of the ball.
@@ -347,6 +350,43 @@ def riemannian_gradient(x: tf.Tensor, gradient: tf.Tensor, c: float = 1.0) -> tf
     """
     x, gradient = _points(x, gradient)
     return tf.square(_complement(x, _curvature(c, x)) / 2) * gradient
+
+
+def parallel_transport(
+    x: tf.Tensor, y: tf.Tensor, v: tf.Tensor, c: float = 1.0
+) -> tf.Tensor:
+    """Parallel transport of v along the geodesic from x to y.
+
+        P_{x→y}(v) = (λ_x/λ_y) gyr[y, -x] v                Ungar 2008; Ganea et al. 2018
+        gyr[y, z]v = v + 2(αy + βz)/D
+            α = -c²⟨y,v⟩‖z‖² + c⟨z,v⟩ + 2c²⟨y,z⟩⟨z,v⟩
+            β = -c²⟨z,v⟩‖y‖² - c⟨y,v⟩
+            D = 1 + 2c⟨y,z⟩ + c²‖y‖²‖z‖²
+
+    Args:
+        x: [..., D] points of the ball.
+        y: [..., D] points.
+        v: [..., D] tangent vectors at x.
+        c: scalar >= 0, absolute curvature; 0 gives v.
+
+    Returns:
+        [..., D] tangent vectors at y, of the same length in the metric.
+
+    Numerics:
+        D is evaluated as ab + c‖y - x‖² > 0, with a and b floored as everywhere.
+    """
+    x, y, v = _points(x, y, v)
+    c = _curvature(c, x)
+    a, b, z = _complement(x, c), _complement(y, c), -x
+
+    def inner(p, q):
+        return tf.reduce_sum(p * q, axis=-1, keepdims=True)
+
+    yv, zv, yz = inner(y, v), inner(z, v), inner(y, z)
+    alpha = c * zv + c * c * (2 * yz * zv - yv * inner(z, z))
+    beta = -c * yv - c * c * zv * inner(y, y)
+    denominator = a * b + c * _squared_norm(y - x)
+    return (b / a) * (v + 2 * (alpha * y + beta * z) / denominator)
 
 
 def distance_arcosh(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:

@@ -17,21 +17,23 @@ class PullPushLoss(keras.layers.Layer):
 
     Args:
         margin: m > 0, in units of squared distance.
+        loss: "hinge", [·]₊; or "softplus", log(1 + exp(·)), beyond the paper.
     """
 
-    def __init__(self, margin: float, **kwargs):
+    def __init__(self, margin: float, loss: str = "hinge", **kwargs):
         super().__init__(**kwargs)
-        self.margin = margin
+        self.margin, self.loss = margin, loss
 
     def call(
         self, squared_pos_distance: tf.Tensor, squared_neg_distance: tf.Tensor
     ) -> tf.Tensor:
         """Losses [B] from squared distances [B] to the two items of each triplet."""
-        return tf.nn.relu(self.margin + squared_pos_distance - squared_neg_distance)
+        positive_part = {"hinge": tf.nn.relu, "softplus": tf.nn.softplus}[self.loss]
+        return positive_part(self.margin + squared_pos_distance - squared_neg_distance)
 
     def get_config(self):
         """The arguments of the constructor."""
-        return super().get_config() | {"margin": self.margin}
+        return super().get_config() | {"margin": self.margin, "loss": self.loss}
 
 
 @SERIALIZABLE

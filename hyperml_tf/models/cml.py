@@ -19,12 +19,21 @@ class CML(TableRecommender):
         num_users: U.
         num_items: I.
         margin: m.
+        loss: "hinge" or "softplus".
         **options: see `TableRecommender`.
     """
 
-    def __init__(self, num_users: int, num_items: int, *, margin: float, **options):
+    def __init__(
+        self,
+        num_users: int,
+        num_items: int,
+        *,
+        margin: float,
+        loss: str = "hinge",
+        **options,
+    ):
         super().__init__(num_users, num_items, embedding=UnitBallEmbedding, **options)
-        self.pull_push = PullPushLoss(margin)
+        self.pull_push = PullPushLoss(margin, loss)
 
     def score(self, users, items):
         """-‖u-v‖²."""

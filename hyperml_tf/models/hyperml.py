@@ -22,6 +22,7 @@ class _HyperbolicRecommender(TableRecommender):
         num_items: I.
         c: absolute curvature of the ball.
         margin: m of the pull-push loss.
+        loss: "hinge", the paper's, or "softplus".
         distortion_weight: γ.
         **options: see `TableRecommender`.
     """
@@ -36,13 +37,14 @@ class _HyperbolicRecommender(TableRecommender):
         c: float,
         margin: float,
         distortion_weight: float,
+        loss: str = "hinge",
         **options,
     ):
         super().__init__(num_users, num_items, **options)
         self.c, self.distortion_weight = c, distortion_weight
         self.distance = GyrovectorDistance(c)
         self.squared_distance = GyrovectorDistance(c, squared=True)
-        self.pull_push = PullPushLoss(margin)
+        self.pull_push = PullPushLoss(margin, loss)
         self.distortion = DistortionLoss(c)
 
     def points(self, rows: tf.Tensor) -> tf.Tensor:

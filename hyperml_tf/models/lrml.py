@@ -17,6 +17,7 @@ class LRML(TableRecommender):
         num_users: U.
         num_items: I.
         margin: m.
+        loss: "hinge" or "softplus".
         memory_size: N.
         **options: see `TableRecommender`.
     """
@@ -28,10 +29,11 @@ class LRML(TableRecommender):
         *,
         margin: float,
         memory_size: int,
+        loss: str = "hinge",
         **options,
     ):
         super().__init__(num_users, num_items, embedding=UnitBallEmbedding, **options)
-        self.pull_push = PullPushLoss(margin)
+        self.pull_push = PullPushLoss(margin, loss)
         scale, dim = options["init_scale"], options["dim"]
         for name, shape, stream in (
             ("keys", (dim, memory_size), 0),

@@ -5,12 +5,17 @@ import tf_keras as keras
 
 from hyperml_tf.data.interactions import Interactions
 from hyperml_tf.models import MODELS, Popularity, Recommender
-from hyperml_tf.optimizers import LazyAdam, PoincareOptimizer, UnitBallOptimizer
+from hyperml_tf.optimizers import (
+    LazyAdam,
+    PoincareOptimizer,
+    RiemannianAdam,
+    UnitBallOptimizer,
+)
 
 # Fields of a config that are arguments of the model's constructor.
 _MODEL_FIELDS = (
     "dim", "init_scale", "dropout", "c", "margin", "distortion_weight", "l2",
-    "negative_choice", "memory_size", "layers", "dense_init",
+    "loss", "negative_choice", "memory_size", "layers", "dense_init",
 )  # fmt: skip
 
 
@@ -38,6 +43,8 @@ def build_optimizer(config, steps_per_epoch: int) -> keras.optimizers.Optimizer:
         rate = keras.optimizers.schedules.ExponentialDecay(
             rate, steps_per_epoch, config.learning_rate_decay, staircase=True
         )
+    if config.optimizer == "riemannian_adam":
+        return RiemannianAdam(rate)
     inner = {
         "adam": lambda: LazyAdam(rate),
         "adam_dense": lambda: keras.optimizers.Adam(
