@@ -10,6 +10,7 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 from absl import app, flags, logging
 
@@ -89,7 +90,7 @@ def _guarded(main: Callable[[], int | None]) -> int:
         _fail("interrupted; the same command goes on from the last checkpoint", 130)
 
 
-def _fail(message: str, code: int) -> None:
+def _fail(message: str, code: int) -> NoReturn:
     name = os.path.splitext(os.path.basename(sys.argv[0]))[0]
     print(f"{name}: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(code)

@@ -117,7 +117,7 @@ def plan(
         for field in swept:
             if field not in config and config.epochs:
                 raise InputError(f"{model} has no field {field!r} to sweep over")
-        wanted = overrides | swept if config.epochs else {}
+        wanted = {**overrides, **swept} if config.epochs else {}
         fitting = {field: value for field, value in wanted.items() if field in config}
         if any(config[field] != value for field, value in fitting.items()):
             named = (f"{k}={v}" for k, v in fitting.items() if k in swept)

@@ -57,14 +57,13 @@ def draw(
     """
     size = math.prod(len(values) for values in space.values())
     points = [dict(first)]
-    if budget is None or budget >= size:
-        chosen = range(size)
-    else:
+    chosen = np.arange(size)
+    if budget is not None and budget < size:
         chosen = np.random.default_rng(0).permutation(size)
-    for index in chosen:
+    for index in chosen.tolist():
         point = {}
         for field, values in space.items():
-            index, place = divmod(int(index), len(values))
+            index, place = divmod(index, len(values))
             point[field] = values[place]
         if point not in points and (budget is None or len(points) < budget):
             points.append(point)

@@ -49,7 +49,7 @@ def _scalar(value, like: tf.Tensor) -> tf.Tensor:
 
 def _curvature(c, like: tf.Tensor) -> tf.Tensor:
     """`c` as a scalar of the dtype of `like`, refused if a number below 0."""
-    if isinstance(c, numbers.Real) and not 0 <= c < float("inf"):
+    if isinstance(c, numbers.Real) and not 0 <= float(c) < float("inf"):
         raise ValueError(f"c must be a finite number >= 0, got {c}")
     return _scalar(c, like)
 

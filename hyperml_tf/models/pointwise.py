@@ -49,16 +49,12 @@ class _PointwiseRecommender(Recommender):
         self.dropout = RowDropout(dropout, next(self._seeds))
 
     def _tables(self, kind: str) -> tuple[RowEmbedding, RowEmbedding]:
-        return tuple(
-            RowEmbedding(
-                rows,
-                self.dim,
-                self.init_scale,
-                seed=next(self._seeds),
-                name=f"{kind}_{side}",
-            )
-            for side, rows in (("users", self.num_users), ("items", self.num_items))
-        )
+        def table(side: str, rows: int) -> RowEmbedding:
+            seed = next(self._seeds)
+            name = f"{kind}_{side}"
+            return RowEmbedding(rows, self.dim, self.init_scale, seed=seed, name=name)
+
+        return table("users", self.num_users), table("items", self.num_items)
 
     def _dense(self, inputs: int, units: int, activation: str | None):
         seed = next(self._seeds)

@@ -212,9 +212,10 @@ def ball_statistics(model: Recommender) -> dict[str, float]:
         space = row_space(table.table)
         if space is None:
             return {}
-        hyperbolic = isinstance(space, PoincareBall)
-        norms.append(row_norms(model, side) * (space.c**0.5 if hyperbolic else 1.0))
-        margin = poincare.BALL_MARGIN[tf.float32] if hyperbolic else 0.0
+        scale, margin = 1.0, 0.0
+        if isinstance(space, PoincareBall):
+            scale, margin = space.c**0.5, poincare.BALL_MARGIN[tf.float32]
+        norms.append(row_norms(model, side) * scale)
         rims.append(norms[-1] >= 1 - margin - _RIM_ROUNDING)
     if not norms:
         return {}

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -117,7 +118,7 @@ def _finish(model, interactions, run, record) -> dict:
     begin = time.monotonic()
     test = protocol.sampled(model, interactions, "test")
     test_full = protocol.full(model, interactions, "test")
-    metrics = {
+    metrics: dict[str, Any] = {
         "best_epoch": int(record.best_epoch) if record else 0,
         "epochs": int(record.epoch) if record else 0,
         "seconds": float(record.seconds) if record else 0.0,
