@@ -11,6 +11,7 @@ from hyperml_tf import command_line
 FLAGS = flags.FLAGS
 _RUN = flags.DEFINE_string("run", None, "Folder of a finished run.")
 _OUTPUT = flags.DEFINE_string("output", None, "Folder to write; replaces an export.")
+_INDEX = flags.DEFINE_enum("index", "exact", ["exact", "scann"], "Kind of retrieval.")
 _DATA_DIR, _ = command_line.define_folders()
 
 
@@ -39,6 +40,7 @@ def main() -> None:
             "seed": run.seed,
         },
         _OUTPUT.value,
+        _INDEX.value,
     )
     logging.info(
         "%s: %s on %s, %d users, %d items, index: %s",

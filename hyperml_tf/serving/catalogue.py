@@ -92,6 +92,25 @@ class Catalogue(tf.Module):
             parallel_iterations=1,  # one scan uses all cores and enough memory
         )
 
+    def scan_unless(
+        self,
+        done: tf.Tensor,
+        u: tf.Tensor,
+        excluded: tf.Tensor,
+        items: tf.Tensor,
+        keys: tf.Tensor,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Items and keys [B, K], by a scan in the rows where `done` [B] is false."""
+
+        def scan():
+            rows = tf.where(~done)
+            queries = tf.gather_nd(u, rows), tf.gather_nd(excluded, rows)
+            found = self.scan(*queries, tf.shape(items)[1])
+            update = tf.tensor_scatter_nd_update
+            return update(items, rows, found[0]), update(keys, rows, found[1])
+
+        return tf.cond(tf.reduce_all(done), lambda: (items, keys), scan)
+
 
 def _never(shape) -> tf.Tensor:
     """Keys of items that are not to be had."""

@@ -71,20 +71,12 @@ class ExactIndex(tf.Module):
             and infinity where fewer are left.
         """
         items, keys, proven = self.attempt(u, excluded, k)
-
-        def scan():
-            rest = tf.where(~proven)
-            queries = tf.gather_nd(u, rest), tf.gather_nd(excluded, rest)
-            found = self.catalogue.scan(*queries, k)
-            update = tf.tensor_scatter_nd_update
-            return update(items, rest, found[0]), update(keys, rest, found[1])
-
-        return tf.cond(tf.reduce_all(proven), lambda: (items, keys), scan)
+        return self.catalogue.scan_unless(proven, u, excluded, items, keys)
 
     def attempt(
         self, u: tf.Tensor, excluded: tf.Tensor, k: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Items and keys as of `top`, without a scan, and where they are proven, [B]."""
+        """Items and keys as of `top`, but unscanned, and where they are proven, [B]."""
         fetched = k + tf.shape(excluded)[1] + _OVERFETCH
         fetched = tf.minimum(fetched, self.catalogue.size)
         query = self.catalogue.space.lift_query(u) * self._stretch

@@ -11,19 +11,24 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 
+import numpy as np
 import tensorflow as tf
 
 from hyperml_tf.data.interactions import Interactions
 from hyperml_tf.errors import InputError
 from hyperml_tf.models import Recommender
+from hyperml_tf.serving.approximate import ScannIndex
 from hyperml_tf.serving.catalogue import Catalogue
 from hyperml_tf.serving.exact import ExactIndex
 from hyperml_tf.serving.rankers import PointRanker, ScoreRanker
-from hyperml_tf.serving.service import Service
+from hyperml_tf.serving.service import Service, known_items
 from hyperml_tf.serving.space import points_of
 
 #: What makes a folder one of ours.
 RECORD = "export.json"
+
+#: "exact" proves its order; "scann" may miss items, and needs scann to load.
+INDEXES = ("exact", "scann")
 
 
 def export(
@@ -31,6 +36,7 @@ def export(
     interactions: Interactions,
     record: dict,
     output: str | pathlib.Path,
+    index: str = "exact",
 ) -> dict:
     """Writes `model` to the folder `output`, whole or not at all.
 
@@ -39,16 +45,17 @@ def export(
         interactions: the dataset it was trained on.
         record: where it comes from; kept in `export.json`.
         output: new, or a former export, which is replaced.
+        index: one of `INDEXES`.
 
     Returns:
         What `export.json` holds.
 
     Raises:
-        InputError: `output` is something else.
+        InputError: `output` is something else, or the model has no such index.
     """
     # Variables lie where the functions run, also once loaded; see `service`.
     with tf.device("/CPU:0"):
-        ranker, described = _ranker(model)
+        ranker, described = _ranker(model, interactions, index)
         service = Service(interactions, ranker)
         signatures = service.signatures()
     record = record | {
@@ -59,7 +66,8 @@ def export(
         "users": interactions.num_users,
     }
     options = tf.saved_model.SaveOptions(
-        experimental_variable_policy=tf.saved_model.experimental.VariablePolicy.SAVE_VARIABLE_DEVICES
+        namespace_whitelist=["Scann"],
+        experimental_variable_policy=tf.saved_model.experimental.VariablePolicy.SAVE_VARIABLE_DEVICES,
     )
     with _replacing(pathlib.Path(output)) as folder:
         tf.saved_model.save(service, str(folder), signatures, options)
@@ -71,14 +79,28 @@ def export(
     return record
 
 
-def _ranker(model: Recommender) -> tuple[PointRanker | ScoreRanker, str]:
-    """The ranker of a model, and a line about its index."""
+def _ranker(
+    model: Recommender, interactions: Interactions, index: str
+) -> tuple[PointRanker | ScoreRanker, str]:
+    """The ranker of a model, and which index it has, if any."""
     points = points_of(model)
     if points is None:
-        return ScoreRanker(model), "none: this model has no dot-product form"
+        none = "none: this model has no dot-product form, so it scores every item"
+        if index != "exact":
+            raise InputError(f"--index={index}: {none}; leave --index out")
+        return ScoreRanker(model), none
     catalogue = Catalogue(points.space, points.items)
-    index = ExactIndex(catalogue, points.users)
-    return PointRanker(points.users, index), "exact"
+    if index == "exact":
+        return PointRanker(points.users, ExactIndex(catalogue, points.users)), index
+    excluded = int(np.quantile(np.diff(known_items(interactions).splits), 0.99))
+    try:
+        scann = ScannIndex(catalogue, points.users, excluded)
+    except ImportError:
+        raise InputError(
+            "--index=scann needs the package scann (Linux only): pip install scann, "
+            "or choose --index=exact"
+        ) from None
+    return PointRanker(points.users, scann), index
 
 
 @contextlib.contextmanager

@@ -101,8 +101,8 @@ class ScoreRanker(tf.Module):
 
     @property
     def bytes_per_query(self) -> int:
-        """Memory of one query: the scores of all items, a few times over."""
-        return 64 * self._size
+        """Memory of one query: a guess of what a network needs for every item."""
+        return 1024 * self._size
 
     def recommend(
         self, users: tf.Tensor, excluded: tf.Tensor, k: tf.Tensor

@@ -40,6 +40,8 @@ class Exported:
             raise InputError(
                 f"{folder}/{RECORD} is damaged ({error}); {remedy}"
             ) from None
+        if self.record["index"] == "scann":
+            _register_scann(folder)
         try:
             self._model = tf.saved_model.load(str(folder))
         except (OSError, ValueError, tf.errors.OpError) as error:
@@ -87,6 +89,17 @@ class Exported:
             columns["title"] = [title[:_LONGEST_TITLE] for title in known["title"]]
             columns["genres"] = list(known["genres"])
         return "\n".join([head, *_aligned(columns)])
+
+
+def _register_scann(folder: pathlib.Path) -> None:
+    """Makes ScaNN's operations known to TensorFlow."""
+    try:
+        import scann  # noqa: F401
+    except ImportError:
+        raise InputError(
+            f"{folder} was exported with --index=scann and needs the package scann "
+            "(Linux only): pip install scann, or export it with --index=exact"
+        ) from None
 
 
 def _aligned(columns: dict[str, list[str]]) -> Iterator[str]:

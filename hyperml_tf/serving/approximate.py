@@ -1,0 +1,110 @@
+"""Approximate top-k through TFRS `ScaNN`, re-scored exactly.
+
+A hyperbolic ball is a Euclidean ball around a shifted centre (`geometry.lift`). So the
+k items nearest to a user are the k Euclidean neighbours of the shifted centre, if the
+radius is the distance of the k-th; a guess of it, kept with the index, is enough to
+find candidates. More of them are fetched than asked for, and their order is decided
+by exact keys: what ScaNN misses is missing, what it finds is in its true order. A
+second round, around the centre for the radius just found, finds more.
+"""
+
+import tensorflow as tf
+from tensorflow_recommenders.layers.factorized_top_k import ScaNN
+
+from hyperml_tf.errors import InputError
+from hyperml_tf.serving.catalogue import Catalogue
+from hyperml_tf.serving.space import Ball
+
+#: ScaNN's quantiser learns 16 centres a block; fewer items than this train it badly.
+FEWEST_ITEMS = 1000
+# Of clustered points, the share of true neighbours among the candidates that ScaNN's
+# codes pick, before it ranks them by their coordinates: 0.96 of 100, 0.99 of 300.
+_CANDIDATES = 200
+# Items re-scored beyond those asked for and excluded. With the guess of the radius,
+# 10 neighbours were all among the 15 that are nearest to the shifted centre.
+_OVERFETCH = 20
+# Users whose neighbours give the guess of the radius.
+_SAMPLE = 32
+
+
+class ScannIndex(tf.Module):
+    """TFRS `ScaNN` around shifted centres.
+
+    Args:
+        catalogue: the items.
+        queries: [U, D] float64 points like those that will be asked about.
+        excluded: how many items a query usually excludes.
+        k: the number of neighbours whose radius is guessed.
+        rounds: searches per query.
+
+    Raises:
+        InputError: too few items for an index.
+    """
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        queries: tf.Tensor,
+        excluded: int = 0,
+        k: int = 10,
+        rounds: int = 1,
+    ):
+        super().__init__()
+        if catalogue.size < FEWEST_ITEMS:
+            raise InputError(
+                f"{catalogue.size} items are too few for ScaNN, which needs "
+                f"{FEWEST_ITEMS}; choose --index=exact, which is faster there"
+            )
+        self.catalogue = catalogue
+        self._moves = isinstance(catalogue.space, Ball)
+        self._rounds = rounds if self._moves else 1
+        leaves = round(2 * catalogue.size**0.5)
+        scann = ScaNN(
+            distance_measure=catalogue.space.scann_measure,
+            num_leaves=leaves,
+            num_leaves_to_search=max(10, leaves // 50),
+            num_reordering_candidates=_CANDIDATES + excluded,
+        )
+        scann.index(tf.cast(catalogue.points, tf.float32))
+        self._search = lambda queries, k: scann(queries, k=k)[1]
+        # Its state alone: a SavedModel of Keras objects would need Keras to load.
+        self._state = scann._serialized_searcher
+        self._radius = tf.Variable(self._guess(queries, k), trainable=False)
+
+    def top(
+        self, u: tf.Tensor, excluded: tf.Tensor, k: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """As `exact.ExactIndex.top`, of the items that ScaNN finds.
+
+        Queries for which it finds fewer than k, for instance since they exclude more
+        than it has candidates, are answered by a scan.
+        """
+        k = tf.minimum(k, self.catalogue.size)
+        fetched = k + tf.shape(excluded)[1] + _OVERFETCH
+        fetched = tf.minimum(fetched, self.catalogue.size)
+        radius = tf.fill(tf.shape(u)[:1], self._radius)
+        for _ in range(self._rounds):
+            items, keys = self._around(radius, u, excluded, k, fetched)
+            if self._moves:
+                found = self.catalogue.space.values(keys[:, -1], u)["distances"]
+                radius = tf.where(tf.math.is_finite(found), found, radius)
+        # The last is missing if any is.
+        return self.catalogue.scan_unless(items[:, -1] >= 0, u, excluded, items, keys)
+
+    def _around(self, radius, u, excluded, k, fetched):
+        centre = self.catalogue.space.centre(u, radius)
+        items = self._search(tf.cast(centre, tf.float32), fetched)
+        # ScaNN's number of columns is at most that of its candidates.
+        missing = tf.maximum(k - tf.shape(items)[1], 0)
+        items = tf.pad(items, [[0, 0], [0, missing]], constant_values=-1)
+        return self.catalogue.best(u, items, excluded, k)
+
+    def _guess(self, queries: tf.Tensor, k: int) -> tf.Tensor:
+        """The median distance of the k-th neighbour, over some queries."""
+        if not self._moves:
+            return tf.constant(0.0, tf.float64)
+        sample = queries[:: -(-queries.shape[0] // _SAMPLE)]
+        nothing = tf.fill([sample.shape[0], 1], self.catalogue.size)
+        keys = self.catalogue.scan(sample, nothing, tf.constant(k))[1][:, -1]
+        radii = self.catalogue.space.values(keys, sample)["distances"]
+        return tf.sort(radii)[sample.shape[0] // 2]

@@ -1,0 +1,195 @@
+"""Speed and recall of retrieval, on points like those of a trained model.
+
+Every function returns one line for `benchmarks.jsonl`. Nothing here is needed to
+serve.
+"""
+
+import pathlib
+import tempfile
+import time
+
+import numpy as np
+import tensorflow as tf
+from tensorflow_recommenders.layers.factorized_top_k import BruteForce
+
+from hyperml_tf.data.interactions import Interactions
+from hyperml_tf.geometry import poincare
+from hyperml_tf.models import HyperML
+from hyperml_tf.serving import export
+from hyperml_tf.serving.approximate import ScannIndex
+from hyperml_tf.serving.catalogue import Catalogue
+from hyperml_tf.serving.exact import ExactIndex
+from hyperml_tf.serving.space import Ball
+
+_DRAWN_AT_A_TIME = 50_000
+_K = 10
+
+
+def clustered_points(
+    users: int, items: int, dim: int, seed: int, per_cluster: int = 100
+) -> tuple[np.ndarray, np.ndarray]:
+    """Users [users, dim] and items [items, dim] of the unit ball, float32.
+
+    There are items/per_cluster clusters, equally likely. A cluster's centre lies at a
+    distance from the origin uniform in [0.3, 3.6], so that 1/(1-‖v‖²) ranges over a
+    factor of ten and more. Its points are exp_centre(v), v normal with ‖v‖ of about
+    0.5 in the metric. Directions of centres and of v have variance 1/j along axis j:
+    the spectrum of trained tables falls about so (HyperML on `games`, 300 epochs: 30 %
+    in the first 8 of 64 directions, 66 % in 32).
+    """
+    rng = np.random.default_rng(seed)
+    clusters = max(1, items // per_cluster)
+    axes = np.arange(1, dim + 1, dtype=np.float32) ** -0.5
+    centres = rng.normal(size=(clusters, dim)).astype(np.float32) * axes
+    centres /= np.linalg.norm(centres, axis=1, keepdims=True)
+    far = rng.uniform(0.3, 3.6, size=(clusters, 1)).astype(np.float32)
+    centres *= np.tanh(far / 2)
+    spread = 0.25 * axes / np.linalg.norm(axes)  # λ_0 = 2
+
+    def draw(count):
+        step = rng.normal(size=(count, dim)).astype(np.float32) * spread
+        chosen = centres[rng.integers(clusters, size=count)]
+        moved = poincare.mobius_add(chosen, poincare.exp0(step))
+        return poincare.project(moved).numpy()
+
+    def all_of(count):
+        starts = range(0, count, _DRAWN_AT_A_TIME)
+        parts = [draw(min(_DRAWN_AT_A_TIME, count - start)) for start in starts]
+        return np.concatenate(parts)
+
+    return all_of(users), all_of(items)
+
+
+def retrieval(
+    items: int, dim: int = 64, queries: int = 2000, batch: int = 100, rounds: int = 1
+) -> dict:
+    """Queries per second and recall@10 of brute force, the exact index and ScaNN.
+
+    Args:
+        items: I.
+        dim: D.
+        queries: users asked for, after a warm-up; brute force is asked a tenth.
+        batch: users per call.
+        rounds: ScaNN's searches per query.
+    """
+    users, points = clustered_points(queries, items, dim, seed=0)
+    users = tf.cast(users, tf.float64)
+    catalogue = Catalogue(Ball(1.0), tf.cast(points, tf.float64))
+    nothing = tf.fill([batch, 1], items)
+    tenth = users[: max(batch, queries // 10)]
+    line = {"name": "retrieval", "rows": items, "dim": dim, "batch": batch, "k": _K}
+
+    lifted = tf.cast(catalogue.space.lift_item(tf.cast(points, tf.float64)), tf.float32)
+    brute_force = BruteForce(k=_K)
+    brute_force.index(lifted)
+    psi = tf.cast(catalogue.space.lift_query(tenth), tf.float32)
+    _, line["brute_force_per_second"] = _timed(lambda q: brute_force(q)[1], psi, batch)
+
+    exact = ExactIndex(catalogue, users)
+    top = tf.constant(_K)
+    truth, line["exact_per_second"] = _timed(
+        lambda q: exact.top(q, nothing, top)[0], tenth, batch
+    )
+    proven = [exact.attempt(q, nothing, top)[2] for q in _batches(tenth, batch)]
+    line["exact_scanned_share"] = 1 - float(np.mean(proven))
+
+    begin = time.perf_counter()
+    scann = ScannIndex(catalogue, users, rounds=rounds)
+    line["scann_build_seconds"] = time.perf_counter() - begin
+    found, line["scann_per_second"] = _timed(
+        lambda q: scann.top(q, nothing, top)[0], users, batch
+    )
+    pairs = zip(found, truth, strict=False)
+    line["scann_recall10"] = float(np.mean([np.isin(t, f).mean() for f, t in pairs]))
+    line["scann_speedup"] = line["scann_per_second"] / line["brute_force_per_second"]
+    return line
+
+
+def latency(
+    items: int = 100_000, dim: int = 64, calls: int = 10_000, index: str = "exact"
+) -> dict:
+    """p50 and p99 of single-user requests to an exported model, in milliseconds.
+
+    Args:
+        items: I.
+        dim: D.
+        calls: requests, one after the other, after a warm-up of 100.
+        index: of `export.INDEXES`.
+    """
+    users, points = clustered_points(1000, items, dim, seed=0)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = pathlib.Path(temporary)
+        model, data = _as_trained(users, points, folder)
+        export.export(model, data, {}, folder / "model", index)
+        served = tf.saved_model.load(str(folder / "model"))
+    ask = served.signatures["recommend"]
+    k, exclude_seen = tf.constant(_K), tf.constant(True)
+    seconds = np.empty(calls + 100)
+    for call in range(len(seconds)):
+        begin = time.perf_counter()
+        user = tf.constant([f"user {call % len(users)}"])
+        ask(user_ids=user, k=k, exclude_seen=exclude_seen)["item_ids"].numpy()
+        seconds[call] = time.perf_counter() - begin
+    p50, p99 = np.quantile(seconds[100:], [0.5, 0.99]) * 1e3
+    return {
+        "name": f"latency_{index}",
+        "rows": items,
+        "dim": dim,
+        "calls": calls,
+        "p50_ms": float(p50),
+        "p99_ms": float(p99),
+    }
+
+
+def _as_trained(
+    users: np.ndarray, items: np.ndarray, folder: pathlib.Path
+) -> tuple[HyperML, Interactions]:
+    """A model with these points, and a dataset of 20 random items per user."""
+    sizes = {"users": len(users), "items": len(items)}
+    for side, size in sizes.items():
+        ids = "".join(f"{side[:-1]} {row}\n" for row in range(size))
+        (folder / f"{side[:-1]}_ids.txt").write_text(ids)
+    rng = np.random.default_rng(0)
+    nobody = np.full(len(users), -1, np.int32)
+    data = Interactions(
+        name="synthetic",
+        folder=folder,
+        stats=sizes,
+        train_user=np.repeat(np.arange(len(users), dtype=np.int32), 20),
+        train_item=rng.integers(len(items), size=20 * len(users), dtype=np.int32),
+        valid_item=nobody,
+        test_item=nobody,
+        valid_negatives=nobody[:, np.newaxis],
+        test_negatives=nobody[:, np.newaxis],
+    )
+    model = HyperML(
+        *sizes.values(),
+        dim=users.shape[1],
+        c=1.0,
+        margin=0.5,
+        distortion_weight=0.0,
+        init_scale=0.01,
+        dropout=0.0,
+        seed=0,
+    )
+    model.user_table.table.assign(users)
+    model.item_table.table.assign(items)
+    return model, data
+
+
+def _batches(queries: tf.Tensor, batch: int) -> list[tf.Tensor]:
+    """Whole batches only."""
+    return [
+        queries[start : start + batch]
+        for start in range(0, queries.shape[0] - batch + 1, batch)
+    ]
+
+
+def _timed(function, queries: tf.Tensor, batch: int) -> tuple[np.ndarray, float]:
+    """Results of whole batches, and queries per second after a warm-up."""
+    function = tf.function(function, autograph=False)
+    batches = _batches(queries, batch)
+    function(batches[0])
+    begin = time.perf_counter()
+    results = [function(one).numpy() for one in batches]
+    return np.concatenate(results), batch * len(batches) / (time.perf_counter() - begin)
