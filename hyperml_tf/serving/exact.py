@@ -44,7 +44,7 @@ class ExactIndex(tf.Module):
         self._stretch = tf.Variable(
             _stretch(items, catalogue.space.lift_query(queries)), trainable=False
         )
-        items /= self._stretch
+        items = items / self._stretch
         norms = tf.norm(items, axis=1, keepdims=True)
         # The largest norm becomes 1, far from float32's limits.
         self._unit = tf.Variable(tf.reduce_max(norms), trainable=False)

@@ -1,0 +1,75 @@
+"""Small models with random tables, behind a dataset with raw ids."""
+
+import csv
+
+import numpy as np
+import pytest
+
+from hyperml_tf.data.interactions import Interactions
+from hyperml_tf.models import CML, LRML, MFBPR, HyperML, HyperTS, Popularity
+
+USERS, ITEMS, DIM = 40, 300, 8
+TABLES = {"dim": DIM, "init_scale": 0.2, "dropout": 0.0, "seed": 3}
+
+
+@pytest.fixture(scope="session")
+def interactions(tmp_path_factory):
+    """User 0 touched all items but two, user 1 only one; all others a few."""
+    folder = tmp_path_factory.mktemp("prepared")
+    rng = np.random.default_rng(5)
+    train = [np.sort(rng.choice(ITEMS, 12, replace=False)) for _ in range(USERS)]
+    train[0], train[1] = np.arange(2, ITEMS - 2), np.array([7])
+    held_out = [[ITEMS - 2, ITEMS - 1], [-1, -1]]
+    for mine in train[2:]:
+        others = np.setdiff1d(np.arange(ITEMS), mine)
+        held_out.append(rng.choice(others, 2, replace=False))
+    valid, test = np.array(held_out, np.int32).T
+    (folder / "user_ids.txt").write_text("".join(f"u{u}é\n" for u in range(USERS)))
+    (folder / "item_ids.txt").write_text("".join(f"i{i}\n" for i in range(ITEMS)))
+    with open(folder / "items.csv", "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["item", "title", "genres"])
+        writer.writerows([f"i{i}", f"Title, no. {i}", "A|B"] for i in range(ITEMS))
+    return Interactions(
+        name="tiny",
+        folder=folder,
+        stats={"users": USERS, "items": ITEMS, "fingerprint": "f"},
+        train_user=np.repeat(np.arange(USERS), [len(t) for t in train]).astype("i4"),
+        train_item=np.concatenate(train).astype("i4"),
+        valid_item=valid,
+        test_item=test,
+        valid_negatives=np.full((USERS, 100), -1, np.int32),
+        test_negatives=np.full((USERS, 100), -1, np.int32),
+    )
+
+
+@pytest.fixture(scope="session")
+def models(interactions):
+    """By key; tables wide enough to fill their balls."""
+    metric = {"margin": 0.5, **TABLES}
+    hyperbolic = {"distortion_weight": 0.1, **metric}
+    popularity = Popularity(USERS, ITEMS)
+    popularity.adapt(interactions.train_item)
+    return {
+        "hyperml": HyperML(USERS, ITEMS, c=1.0, **hyperbolic),
+        "hyperml_c4": HyperML(USERS, ITEMS, c=4.0, **hyperbolic),
+        "hyperts": HyperTS(USERS, ITEMS, c=1.0, **hyperbolic),
+        "cml": CML(USERS, ITEMS, **metric),
+        "mf_bpr": MFBPR(USERS, ITEMS, l2=0.0, **TABLES),
+        "lrml": LRML(USERS, ITEMS, memory_size=5, **metric),
+        "popularity": popularity,
+    }
+
+
+@pytest.fixture(scope="session")
+def known(interactions):
+    """What each user touched, as sets of rows."""
+    sets = [set() for _ in range(USERS)]
+    for user, item in zip(
+        interactions.train_user, interactions.train_item, strict=True
+    ):
+        sets[user].add(int(item))
+    for held_out in (interactions.valid_item, interactions.test_item):
+        for user, item in enumerate(held_out):
+            sets[user] |= {int(item)} - {-1}
+    return sets
