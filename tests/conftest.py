@@ -30,7 +30,7 @@ def make_interactions():
         none = np.full(users, -1, np.int32)
         if negatives is None:
             negatives = np.full((users, 100), -1, np.int32)
-        return Interactions(
+        data = Interactions(
             name="memory",
             folder=pathlib.Path("memory"),
             stats={"users": users, "items": num_items, "fingerprint": "memory"},
@@ -43,6 +43,13 @@ def make_interactions():
             valid_negatives=np.asarray(negatives, np.int32),
             test_negatives=np.asarray(negatives, np.int32),
         )
+        # What a prepared folder would give, read from its files at the first use.
+        data.__dict__.update(
+            user_ids=[f"u{user}" for user in range(users)],
+            item_ids=[f"i{item}" for item in range(num_items)],
+            items=None,
+        )
+        return data
 
     return make
 

@@ -17,6 +17,7 @@ from hyperml_tf.geometry import poincare
 from hyperml_tf.geometry.row_space import PoincareBall, row_space
 from hyperml_tf.models.base import Recommender, TableRecommender
 from hyperml_tf.training.run_folder import Run, write_atomically
+from hyperml_tf.training.tensorboard import Board, rows_of
 
 _PROGRESS_SECONDS = 10.0
 _HISTORY_SECONDS = 2.0
@@ -56,6 +57,7 @@ class Record(keras.callbacks.Callback):
     Args:
         run: where to write.
         interactions: for validation.
+        board: TensorBoard's files.
         eval_every: epochs between validations; the last epoch always validates.
         epochs: the last epoch.
         patience: validations without a better one after which training stops; 0:
@@ -67,13 +69,14 @@ class Record(keras.callbacks.Callback):
         self,
         run: Run,
         interactions: Interactions,
+        board: Board,
         eval_every: int,
         epochs: int,
         patience: int = 0,
         checkpoint_seconds: float = 120.0,
     ):
         super().__init__()
-        self.run, self.interactions = run, interactions
+        self.run, self.interactions, self.board = run, interactions, board
         self.eval_every, self.epochs = eval_every, epochs
         self.patience, self.checkpoint_seconds = patience, checkpoint_seconds
         self.epoch = tf.Variable(0, dtype=tf.int64)
@@ -117,10 +120,7 @@ class Record(keras.callbacks.Callback):
         ).expect_partial()
 
     def on_train_begin(self, logs=None):
-        """Opens TensorBoard's file and starts the clocks."""
-        self._writer = tf.summary.create_file_writer(
-            str(self.run.folder / "tensorboard")
-        )
+        """Starts the clocks."""
         self._started = self._saved = self._spoken = self._written = time.monotonic()
         self._first_epoch = int(self.epoch)
         self._seconds_before = float(self.seconds)
@@ -140,7 +140,7 @@ class Record(keras.callbacks.Callback):
         if saves or now - self._written > _HISTORY_SECONDS:
             self._write_history()
             self._written = now
-        self._write_summaries(done, row)
+        self.board.write_epoch(row, self.model)
         if saves:
             self._last.save()
             self._saved = now
@@ -167,15 +167,6 @@ class Record(keras.callbacks.Callback):
         table.writerows(self._rows)
         write_atomically(self.run.folder / "history.csv", text.getvalue())
 
-    def _write_summaries(self, epoch: int, row: dict):
-        with self._writer.as_default(step=epoch):
-            for name, value in row.items():
-                if "/" in name:
-                    tf.summary.scalar(name, value)
-            if "valid/ndcg10" in row and isinstance(self.model, TableRecommender):
-                for side in ("users", "items"):
-                    tf.summary.histogram(f"norm/{side}", row_norms(self.model, side))
-
     def _say(self, row: dict, now: float):
         done, elapsed = row["epoch"], now - self._started
         rate = (done - self._first_epoch) / elapsed
@@ -188,16 +179,6 @@ class Record(keras.callbacks.Callback):
         words += [f"{rate:.2f} epochs/s", f"ETA {(self.epochs - done) / rate:.0f} s"]
         logging.info("%s", "  ".join(words))
         self._spoken = now
-
-    def on_train_end(self, logs=None):
-        """Closes TensorBoard's file."""
-        self._writer.close()
-
-
-def row_norms(model: TableRecommender, side: str) -> np.ndarray:
-    """Euclidean norms of the table of "users" or "items", [U] or [I]."""
-    table = model.user_table if side == "users" else model.item_table
-    return np.linalg.norm(table.table.numpy(), axis=-1)
 
 
 def ball_statistics(model: Recommender) -> dict[str, float]:
@@ -215,7 +196,7 @@ def ball_statistics(model: Recommender) -> dict[str, float]:
         scale, margin = 1.0, 0.0
         if isinstance(space, PoincareBall):
             scale, margin = space.c**0.5, poincare.BALL_MARGIN[tf.float32]
-        norms.append(row_norms(model, side) * scale)
+        norms.append(scale * np.linalg.norm(rows_of(model, side), axis=-1))
         rims.append(norms[-1] >= 1 - margin - _RIM_ROUNDING)
     if not norms:
         return {}

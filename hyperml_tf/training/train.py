@@ -16,6 +16,7 @@ from hyperml_tf.models.base import Recommender
 from hyperml_tf.training import build, environment
 from hyperml_tf.training.callbacks import Record, StopOnNonFinite
 from hyperml_tf.training.run_folder import Run
+from hyperml_tf.training.tensorboard import Board, write_projector
 
 # Steps that Keras runs in one graph call. Long enough to hide its overhead, short
 # enough that Ctrl-C is answered within seconds on the largest dataset.
@@ -96,8 +97,9 @@ def _fit(
         optimizer=build.build_optimizer(config, steps),
         steps_per_execution=min(steps, _STEPS_PER_EXECUTION),
     )
+    board = Board(run, config)
     record = Record(
-        run, interactions, config.eval_every, config.epochs, config.patience
+        run, interactions, board, config.eval_every, config.epochs, config.patience
     )
     first_epoch = record.restore(model)
     last_epoch = min(stop_epoch or config.epochs, config.epochs)
@@ -110,6 +112,7 @@ def _fit(
             callbacks=[StopOnNonFinite(), record],
             verbose=0,
         )
+    board.close()
     return record
 
 
@@ -127,6 +130,7 @@ def _finish(model, interactions, run, record) -> dict:
         "test": test.summary(),
         "test_full": test_full.summary(),
     }
+    write_projector(run, interactions, model)
     _save_array(run, "test_ranks.npy", test.ranks)
     _save_array(run, "test_full_ranks.npy", test_full.ranks)
     run.write_json("metrics.json", metrics)
