@@ -1,0 +1,145 @@
+"""What a run shows in TensorBoard: curves, norms, the disk, settings, the projector.
+
+tensorboard --logdir=runs
+"""
+
+import io
+import math
+
+import matplotlib.figure
+import matplotlib.patches
+import numpy as np
+import tensorflow as tf
+from tensorboard.plugins import projector
+from tensorboard.plugins.hparams import api as hparams
+
+from hyperml_tf.data.interactions import Interactions
+from hyperml_tf.geometry import poincare
+from hyperml_tf.geometry.row_space import PoincareBall, row_space
+from hyperml_tf.models.base import Recommender, TableRecommender
+from hyperml_tf.training.run_folder import Run, write_atomically
+
+# A browser draws no more points well.
+_DISK_POINTS = 1000
+_PROJECTOR_ITEMS = 5000
+# Okabe & Ito: told apart by the colour-blind.
+_COLOURS = {"users": "#D55E00", "items": "#0072B2"}
+
+
+class Board:
+    """Writes one run's TensorBoard files.
+
+    Args:
+        run: where.
+        config: resolved config, for HParams.
+    """
+
+    def __init__(self, run: Run, config):
+        folder = run.folder / "tensorboard"
+        self._writer = tf.summary.create_file_writer(str(folder))
+        chosen = {
+            key: value
+            for key, value in config.to_dict().items()
+            if isinstance(value, bool | int | float | str)
+        }
+        with self._writer.as_default(step=0):
+            hparams.hparams(
+                chosen | {"seed": run.seed}, trial_id=f"{run.config_hash}-{run.seed}"
+            )
+
+    def write_epoch(self, row: dict, model: Recommender) -> None:
+        """Scalars of a row of the history; norms and the disk where it validated."""
+        with self._writer.as_default(step=row["epoch"]):
+            for name, value in row.items():
+                if "/" in name:
+                    tf.summary.scalar(name, value)
+            if "valid/ndcg10" in row and isinstance(model, TableRecommender):
+                for side in ("users", "items"):
+                    norms = np.linalg.norm(rows_of(model, side), axis=-1)
+                    tf.summary.histogram(f"norm/{side}", norms)
+                tf.summary.image("disk", disk_image(model, f"epoch {row['epoch']}"))
+
+    def close(self) -> None:
+        """Flushes and closes the event file."""
+        self._writer.close()
+
+
+def write_projector(run: Run, interactions: Interactions, model: Recommender) -> None:
+    """The item table for the projector, with titles and genres.
+
+    On the ball there are two tensors, the coordinates and their log_0; of a large
+    catalogue, the items with the most training interactions.
+    """
+    if not isinstance(model, TableRecommender):
+        return
+    folder = run.folder / "tensorboard"
+    counts = np.bincount(interactions.train_item, minlength=interactions.num_items)
+    shown = np.sort(np.argsort(-counts, kind="stable")[:_PROJECTOR_ITEMS])
+    points = rows_of(model, "items")[shown]
+    tensors = {"items": points}
+    space = row_space(model.item_table.table)
+    if isinstance(space, PoincareBall):
+        tensors["items_log0"] = poincare.log0(points, space.c).numpy()
+    config = projector.ProjectorConfig()
+    for name, vectors in tensors.items():
+        text = io.StringIO()
+        np.savetxt(text, vectors, fmt="%.6g", delimiter="\t")
+        write_atomically(folder / f"{name}.tsv", text.getvalue())
+        entry = config.embeddings.add()
+        entry.tensor_name, entry.tensor_path = name, f"{name}.tsv"
+        entry.metadata_path = "items_metadata.tsv"
+    metadata = _metadata(interactions, shown, counts)
+    write_atomically(folder / "items_metadata.tsv", metadata)
+    write_atomically(folder / "projector_config.pbtxt", str(config))
+
+
+def _metadata(data: Interactions, shown: np.ndarray, counts: np.ndarray) -> str:
+    lines = ["item\ttitle\tgenres\tinteractions"]
+    for item in shown:
+        title, genres = "", ""
+        if data.items is not None:
+            title, genres = data.items.loc[item, ["title", "genres"]]
+        cells = data.item_ids[item], title, genres, str(counts[item])
+        lines.append("\t".join(cell.replace("\t", " ") for cell in cells))
+    return "\n".join(lines) + "\n"
+
+
+def rows_of(model: TableRecommender, side: str) -> np.ndarray:
+    """The table of "users" [U, D] or "items" [I, D]."""
+    table = model.user_table if side == "users" else model.item_table
+    return table.table.numpy()
+
+
+def disk_image(model: TableRecommender, title: str) -> tf.Tensor:
+    """A picture [1, 480, 480, 3] of users and items in a disk.
+
+    Each point keeps its norm, in units of the ball's radius (of the largest norm, for
+    tables without a ball), and takes the direction of its projection onto the first
+    two principal axes of the items.
+    """
+    rng = np.random.default_rng(0)
+    tables = {side: rows_of(model, side) for side in ("users", "items")}
+    space = row_space(model.item_table.table)
+    if isinstance(space, PoincareBall) and space.c > 0:
+        scale = math.sqrt(space.c)
+    else:
+        scale = 1 / max(np.linalg.norm(t, axis=-1).max() for t in tables.values())
+    items = tables["items"] - tables["items"].mean(axis=0)
+    axes = np.linalg.eigh(items.T @ items)[1][:, -2:]
+    axes = np.pad(axes, ((0, 0), (2 - axes.shape[1], 0)))  # D = 1 has one axis
+
+    figure = matplotlib.figure.Figure(figsize=(4.8, 4.8), dpi=100, layout="constrained")
+    plot = figure.add_subplot(aspect="equal", title=title, xlim=(-1.05, 1.05))
+    plot.set(ylim=(-1.05, 1.05), xticks=(), yticks=())
+    plot.add_patch(matplotlib.patches.Circle((0, 0), 1, fill=False, color="0.5"))
+    for side, marker in (("items", "o"), ("users", "^")):
+        table = tables[side]
+        some = rng.permutation(len(table))[:_DISK_POINTS]
+        flat = table[some] @ axes
+        flat /= np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-12)
+        flat *= scale * np.linalg.norm(table[some], axis=1, keepdims=True)
+        plot.plot(*flat.T, marker, color=_COLOURS[side], ms=2, alpha=0.6, label=side)
+    figure.legend(loc="outside lower center", ncols=2, markerscale=4, frameon=False)
+    encoded = io.BytesIO()
+    figure.savefig(encoded, format="png")
+    return tf.image.decode_png(encoded.getvalue(), channels=3)[tf.newaxis]
