@@ -14,6 +14,7 @@ from typing import NoReturn
 
 from absl import app, flags, logging
 
+from hyperml_tf import kernels
 from hyperml_tf.errors import InputError, RunError
 
 FLAGS = flags.FLAGS
@@ -24,6 +25,13 @@ def define_folders() -> tuple[flags.FlagHolder, flags.FlagHolder]:
     data_dir = flags.DEFINE_string("data_dir", "data", "Prepared datasets.")
     runs_dir = flags.DEFINE_string("runs_dir", "runs", "Runs.")
     return data_dir, runs_dir
+
+
+def define_kernel() -> flags.FlagHolder:
+    """The flag --kernel of the commands that train."""
+    return flags.DEFINE_enum(
+        "kernel", "auto", kernels.CHOICES, "Of the steps; auto: fused where it can be."
+    )
 
 
 def run(

@@ -21,6 +21,7 @@ _SWEEP = flags.DEFINE_string(
 )
 _JOBS = flags.DEFINE_integer("jobs", None, "Runs at a time; default: one a core.", 1)
 _THREADS = flags.DEFINE_integer("threads", 1, "TensorFlow's, of each run.", 0)
+_KERNEL = command_line.define_kernel()
 _DATA_DIR, _RUNS_DIR = command_line.define_folders()
 
 
@@ -44,7 +45,7 @@ def main() -> int:
     )
     jobs = _JOBS.value or schedule.default_jobs()
     executor = schedule.LocalExecutor(
-        jobs, _THREADS.value, _DATA_DIR.value, _RUNS_DIR.value
+        jobs, _THREADS.value, _DATA_DIR.value, _RUNS_DIR.value, _KERNEL.value
     )
     return 1 if executor.execute(tasks) else 0
 

@@ -26,6 +26,7 @@ _ALLOW = flags.DEFINE_bool(
     "allow_count_mismatch", False, "Go on although counts differ from the paper's."
 )
 _OUTPUT = flags.DEFINE_string("output", "report", "Report folder.")
+_KERNEL = command_line.define_kernel()
 _DATA_DIR, _RUNS_DIR = command_line.define_folders()
 
 
@@ -56,6 +57,7 @@ def main(word: str | None = None) -> int:
         raw_dir=_RAW_DIR.value,
         mirror=_MIRROR.value,
         allow_count_mismatch=_ALLOW.value,
+        kernel=_KERNEL.value,
     )
     code = pipeline.reproduce(request, folders)
     if word == "demo" and code == 0:

@@ -19,6 +19,7 @@ _BUDGET = flags.DEFINE_string("budget", "12", "Configurations to try, or `full`.
 _SEED = flags.DEFINE_integer("seed", 0, "Of every run.", 0)
 _JOBS = flags.DEFINE_integer("jobs", None, "Runs at a time; default: one a core.", 1)
 _THREADS = flags.DEFINE_integer("threads", 1, "TensorFlow's, of each run.", 0)
+_KERNEL = command_line.define_kernel()
 _DATA_DIR, _RUNS_DIR = command_line.define_folders()
 
 
@@ -39,7 +40,7 @@ def main() -> None:
     data = interactions.load(config.dataset, _DATA_DIR.value)
     executor = schedule.LocalExecutor(
         _JOBS.value or schedule.default_jobs(),
-        *(_THREADS.value, _DATA_DIR.value, _RUNS_DIR.value),
+        *(_THREADS.value, _DATA_DIR.value, _RUNS_DIR.value, _KERNEL.value),
     )
     budget = None if _BUDGET.value == "full" else int(_BUDGET.value)
     found = search.search(config, data, budget, _SEED.value, executor, fixed)

@@ -17,6 +17,7 @@ _THREADS = flags.DEFINE_integer("threads", 0, "TensorFlow's; 0: one a core.", 0)
 _STOP_EPOCH = flags.DEFINE_integer(
     "stop_epoch", None, "Leave the run after this epoch; a later call goes on.", 1
 )
+_KERNEL = command_line.define_kernel()
 _DATA_DIR, _RUNS_DIR = command_line.define_folders()
 
 
@@ -31,7 +32,10 @@ def main() -> None:
     train.use_threads(_THREADS.value)
     resolved = config.resolve(_CONFIG.value)
     data = interactions.load(resolved.dataset, _DATA_DIR.value)
-    launch.launch(resolved, data, _RUNS_DIR.value, _SEED.value, _STOP_EPOCH.value)
+    launch.launch(
+        *(resolved, data, _RUNS_DIR.value),
+        *(_SEED.value, _STOP_EPOCH.value, _KERNEL.value),
+    )
 
 
 if __name__ == "__main__":

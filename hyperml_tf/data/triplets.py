@@ -17,9 +17,9 @@ import tensorflow as tf
 
 from hyperml_tf.data.interactions import Interactions
 
-# Batches drawn at a time: enough to make the cost of graph execution vanish, small
-# enough (64 x 512 triplets) to stay in cache.
-_BATCHES_PER_CHUNK = 64
+#: Batches drawn at a time: enough to make the cost of graph execution vanish, small
+#: enough (64 x 512 triplets) to stay in cache.
+BATCHES_PER_CHUNK = 64
 
 
 class TripletSampler:
@@ -90,13 +90,21 @@ class TripletSampler:
         """Batches in one epoch; the last may be smaller."""
         return -(-self.epoch_size // batch_size)
 
-    def dataset(self, batch_size: int, first_epoch: int = 0) -> tf.data.Dataset:
+    def dataset(
+        self, batch_size: int, first_epoch: int = 0, whole_chunks: bool = False
+    ) -> tf.data.Dataset:
         """Batches of triplets from `first_epoch` on, epoch after epoch, endlessly.
+
+        Args:
+            batch_size: B.
+            first_epoch: where to start.
+            whole_chunks: give `BATCHES_PER_CHUNK` batches in one, for a kernel that
+                does many steps in a call; the last of an epoch is shorter.
 
         Returns:
             A dataset of what `draw` returns.
         """
-        chunk = batch_size * _BATCHES_PER_CHUNK
+        chunk = batch_size * BATCHES_PER_CHUNK
 
         def one_epoch(epoch):
             def draw_chunk(start):
@@ -105,7 +113,8 @@ class TripletSampler:
 
             starts = tf.data.Dataset.range(0, self.epoch_size, chunk)
             drawn = starts.map(draw_chunk, num_parallel_calls=2, deterministic=True)
-            return drawn.rebatch(batch_size)
+            return drawn if whole_chunks else drawn.rebatch(batch_size)
 
         epochs = tf.data.Dataset.range(first_epoch, tf.int64.max)
-        return epochs.flat_map(one_epoch).prefetch(_BATCHES_PER_CHUNK)
+        ahead = 1 if whole_chunks else BATCHES_PER_CHUNK
+        return epochs.flat_map(one_epoch).prefetch(ahead)

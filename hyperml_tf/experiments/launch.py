@@ -16,6 +16,7 @@ def launch(
     runs_dir: str | pathlib.Path,
     seed: int,
     stop_epoch: int | None = None,
+    kernel: str = "auto",
 ) -> dict | None:
     """Trains `config`, pre-training its parts first where it has any.
 
@@ -29,9 +30,9 @@ def launch(
     parts = []
     for part in part_configs(config) if not run.done else ():
         part_run = runs.locate(runs_dir, part, data.fingerprint, seed)
-        train.train(part, data, part_run, wait=True)
+        train.train(part, data, part_run, wait=True, kernel=kernel)
         parts.append(finished.restored(part, data, part_run))
-    return train.train(config, data, run, parts, stop_epoch=stop_epoch)
+    return train.train(config, data, run, parts, stop_epoch=stop_epoch, kernel=kernel)
 
 
 def part_configs(

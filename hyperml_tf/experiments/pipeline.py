@@ -45,6 +45,7 @@ class Request:
     raw_dir: str
     mirror: str | None
     allow_count_mismatch: bool
+    kernel: str
 
 
 def default_datasets(word: str | None) -> tuple[str, ...]:
@@ -152,7 +153,10 @@ def _train(
     jobs = request.jobs or schedule.default_jobs()
     waiting = [task for task in tasks if not task.run.done]
     logging.info("%s", record.estimate(waiting, jobs))
-    return schedule.LocalExecutor(jobs, 1, folders.data, folders.runs).execute(tasks)
+    executor = schedule.LocalExecutor(
+        jobs, 1, folders.data, folders.runs, request.kernel
+    )
+    return executor.execute(tasks)
 
 
 def _run(command: Sequence[str]) -> int:

@@ -63,7 +63,9 @@ class Task:
         variant = f" {self.config.variant}" if self.config.variant else ""
         return f"{self.run.dataset}/{self.run.model}{variant} seed {self.run.seed}"
 
-    def command(self, data_dir: str, runs_dir: str, threads: int) -> list[str]:
+    def command(
+        self, data_dir: str, runs_dir: str, threads: int, kernel: str = "auto"
+    ) -> list[str]:
         """The process that does the run."""
         path = catalogue.path_of(self.config.dataset)
         return [
@@ -75,6 +77,7 @@ class Task:
             f"--data_dir={data_dir}",
             f"--runs_dir={runs_dir}",
             f"--threads={threads}",
+            f"--kernel={kernel}",
             *([f"--stop_epoch={self.stop_epoch}"] if self.stop_epoch else []),
         ]
 
@@ -137,10 +140,18 @@ class LocalExecutor:
         threads: TensorFlow threads of each.
         data_dir: prepared datasets.
         runs_dir: runs.
+        kernel: what does the steps, one of `kernels.CHOICES`.
     """
 
-    def __init__(self, jobs: int, threads: int, data_dir: str, runs_dir: str):
-        self.jobs, self.threads = jobs, threads
+    def __init__(
+        self,
+        jobs: int,
+        threads: int,
+        data_dir: str,
+        runs_dir: str,
+        kernel: str = "auto",
+    ):
+        self.jobs, self.threads, self.kernel = jobs, threads, kernel
         self.data_dir, self.runs_dir = data_dir, runs_dir
         self._running: dict[subprocess.Popen, Task] = {}
 
@@ -178,7 +189,7 @@ class LocalExecutor:
 
     def _start(self, task: Task) -> None:
         task.run.folder.mkdir(parents=True, exist_ok=True)
-        command = task.command(self.data_dir, self.runs_dir, self.threads)
+        command = task.command(self.data_dir, self.runs_dir, self.threads, self.kernel)
         with open(task.run.folder / "log.txt", "ab") as log:
             process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
         self._running[process] = task

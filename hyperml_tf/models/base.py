@@ -21,6 +21,7 @@ class Recommender(keras.Model):
 
     Attributes:
         terms: names of the terms that `train_loss` returns.
+        kernel: what takes the place of `step`, see there; None for `step` itself.
     """
 
     terms: tuple[str, ...] = ("total",)
@@ -29,6 +30,7 @@ class Recommender(keras.Model):
         super().__init__(**kwargs)
         self.num_users, self.num_items = num_users, num_items
         self.term_means = [keras.metrics.Mean(name=f"loss/{t}") for t in self.terms]
+        self.kernel: Callable[..., Mapping[str, tf.Tensor]] | None = None
         #: Steps before the first whose loss was not finite; all steps if none.
         self.finite_steps = tf.Variable(
             0, dtype=tf.int64, trainable=False, name="finite_steps"
@@ -68,17 +70,30 @@ class Recommender(keras.Model):
         """`score` of (users, items), so that Keras can build and predict."""
         return self.score(*inputs)
 
-    def train_step(self, data):
-        """One optimizer step; records every term of the loss."""
-        users, pos_items, neg_items = self.arrange(*data)
-        step = self.optimizer.iterations
+    def step(self, users, pos_items, neg_items) -> Mapping[str, tf.Tensor]:
+        """One optimizer step on a batch as `train_loss` takes it.
+
+        A `kernel` may do several steps in a call, and counts the iterations on.
+
+        Returns:
+            The terms of the loss, scalars; [steps] from a kernel.
+        """
         with tf.GradientTape() as tape:
-            terms = self.train_loss(users, pos_items, neg_items, step)
-        finite = tf.math.is_finite(terms["total"])
-        # Counts on only while every step so far was finite.
-        unbroken = finite & tf.equal(self.finite_steps, step)
-        self.finite_steps.assign_add(tf.cast(unbroken, tf.int64))
+            terms = self.train_loss(
+                users, pos_items, neg_items, self.optimizer.iterations
+            )
         self.optimizer.minimize(terms["total"], self.trainable_variables, tape)
+        return terms
+
+    def train_step(self, data):
+        """One step, or as many as the kernel does; records every term of the loss."""
+        before = tf.identity(self.optimizer.iterations)
+        terms = (self.kernel or self.step)(*self.arrange(*data))
+        finite = tf.math.is_finite(tf.reshape(terms["total"], [-1]))
+        leading = tf.reduce_sum(tf.math.cumprod(tf.cast(finite, tf.int64)))
+        # Counts on only while every step so far was finite.
+        unbroken = tf.cast(tf.equal(self.finite_steps, before), tf.int64)
+        self.finite_steps.assign_add(unbroken * leading)
         for term, mean in zip(self.terms, self.term_means, strict=True):
             mean.update_state(terms[term])
         return {mean.name: mean.result() for mean in self.term_means}

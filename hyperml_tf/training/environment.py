@@ -21,7 +21,7 @@ def describe() -> dict:
         if gpus
         else "CPU",
         "processor": _processor(),
-        "kernel": "tensorflow",
+        "kernel": "tensorflow",  # `train` says so where it is another
         "python": platform.python_version(),
         "platform": platform.platform(),
         "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},

@@ -10,8 +10,9 @@ import tensorflow as tf
 from absl import logging
 
 from hyperml_tf.data.interactions import Interactions
-from hyperml_tf.data.triplets import TripletSampler
+from hyperml_tf.data.triplets import BATCHES_PER_CHUNK, TripletSampler
 from hyperml_tf.evaluation import protocol
+from hyperml_tf.kernels import fused
 from hyperml_tf.models.base import Recommender
 from hyperml_tf.training import build, environment
 from hyperml_tf.training.callbacks import Record, StopOnNonFinite
@@ -36,6 +37,7 @@ def train(
     parts: Sequence[Recommender] = (),
     wait: bool = False,
     stop_epoch: int | None = None,
+    kernel: str = "auto",
 ) -> dict | None:
     """Runs `config` in `run`'s folder and returns what `metrics.json` then holds.
 
@@ -49,6 +51,7 @@ def train(
         parts: trained models that this one starts from (NCF's GMF and MLP).
         wait: wait for another process that works on this run.
         stop_epoch: leave the run, unfinished, after this epoch; a later call goes on.
+        kernel: what does the steps, one of `kernels.CHOICES`.
 
     Returns:
         What `metrics.json` holds; None if `stop_epoch` left the run unfinished.
@@ -74,7 +77,9 @@ def train(
             model.start_from(*parts)
         record = None
         if config.epochs and model.trainable_variables:
-            record = _fit(model, config, interactions, run, sampler_seed, stop_epoch)
+            record = _fit(
+                model, config, interactions, run, sampler_seed, stop_epoch, kernel
+            )
             if int(record.epoch) < config.epochs and not record.exhausted:
                 return None
             record.restore_best()
@@ -89,13 +94,19 @@ def seeds(root: int) -> tuple[int, int]:
 
 
 def _fit(
-    model: Recommender, config, interactions, run, sampler_seed, stop_epoch
+    model: Recommender, config, interactions, run, sampler_seed, stop_epoch, kernel
 ) -> Record:
-    sampler = TripletSampler(interactions, sampler_seed, config.get("negatives", 1))
+    negatives = config.get("negatives", 1)
+    sampler = TripletSampler(interactions, sampler_seed, negatives)
     steps = sampler.steps_per_epoch(config.batch_size)
+    optimizer = build.build_optimizer(config, steps)
+    used = fused.use(model, optimizer, config.batch_size * negatives, kernel)
+    run.write_json("environment.json", run.environment | {"kernel": used})
+    steps_per_call = BATCHES_PER_CHUNK if used == "fused" else 1
+    calls = -(-steps // steps_per_call)
     model.compile(
-        optimizer=build.build_optimizer(config, steps),
-        steps_per_execution=min(steps, _STEPS_PER_EXECUTION),
+        optimizer=optimizer,
+        steps_per_execution=min(calls, _STEPS_PER_EXECUTION // steps_per_call),
     )
     board = Board(run, config)
     record = Record(
@@ -105,10 +116,10 @@ def _fit(
     last_epoch = min(stop_epoch or config.epochs, config.epochs)
     if first_epoch < last_epoch and not record.exhausted:
         model.fit(
-            sampler.dataset(config.batch_size, first_epoch),
+            sampler.dataset(config.batch_size, first_epoch, used == "fused"),
             initial_epoch=first_epoch,
             epochs=last_epoch,
-            steps_per_epoch=steps,
+            steps_per_epoch=calls,
             callbacks=[StopOnNonFinite(), record],
             verbose=0,
         )

@@ -1,0 +1,126 @@
+"""Compiles the op's C++ source on first use, and loads it.
+
+The library lies in the user's cache directory under a name that covers everything
+its bits depend on but the compiler's version: source, TensorFlow, flags, processor.
+"""
+
+import contextlib
+import fcntl
+import functools
+import hashlib
+import os
+import pathlib
+import platform
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from types import ModuleType
+
+import tensorflow as tf
+from absl import logging
+
+from hyperml_tf.errors import InputError
+
+_SOURCE = pathlib.Path(__file__).parent
+_UNITS = ("step.cc", "ops.cc")
+# Not -ffast-math: it would set flush-to-zero in the whole process and drop NaNs, by
+# which divergence is seen. Sums are reordered where the source says `omp simd`.
+_FLAGS = (
+    *("-O3", "-march=native", "-fopenmp-simd", "-fno-math-errno"),
+    *("-fno-trapping-math", "-fPIC", "-shared", "-w"),
+)
+
+
+class KernelUnavailable(InputError):
+    """The fused kernel cannot be used here; the message says why."""
+
+
+@functools.cache
+def library() -> ModuleType:
+    """The op's Python module, compiled if this is its first use on the machine.
+
+    Raises:
+        KernelUnavailable: no compiler, or it failed.
+    """
+    return tf.load_op_library(str(library_path()))
+
+
+def library_path() -> pathlib.Path:
+    """The compiled library, made if it is not there; raises as `library` does."""
+    path = cache_folder() / f"step-{_key()}.so"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(path.with_suffix(".lock")):
+            if not path.exists():  # another process may have built it meanwhile
+                _compile(path)
+    return path
+
+
+def cache_folder() -> pathlib.Path:
+    """Where libraries are kept: `$XDG_CACHE_HOME/hyperml_tf`, or below ~/.cache."""
+    base = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
+    return pathlib.Path(base) / "hyperml_tf"
+
+
+def _key() -> str:
+    digest = hashlib.sha256()
+    for unit in (*_UNITS, "step.h"):
+        digest.update((_SOURCE / unit).read_bytes())
+    for part in (tf.__version__, *_tensorflow_flags(), *_FLAGS, _processor()):
+        digest.update(f"{part}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def _tensorflow_flags() -> list[str]:
+    return tf.sysconfig.get_compile_flags() + tf.sysconfig.get_link_flags()
+
+
+def _processor() -> str:
+    """What -march=native depends on."""
+    try:
+        lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    seen = {line.split(":")[0].strip(): line for line in lines}
+    return seen.get("model name", "") + seen.get("flags", seen.get("Features", ""))
+
+
+def _compile(path: pathlib.Path) -> None:
+    compiler = shutil.which(os.environ.get("CXX", "g++"))
+    if compiler is None:
+        raise KernelUnavailable(
+            "the fused kernel needs a C++ compiler and there is none: install g++, or "
+            "set CXX"
+        )
+    begin = time.monotonic()
+    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".so")
+    os.close(handle)
+    try:
+        done = subprocess.run(
+            [
+                *(compiler, *_FLAGS, *(str(_SOURCE / unit) for unit in _UNITS)),
+                *("-o", temporary, *_tensorflow_flags()),
+            ],
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode:
+            said = [line for line in done.stderr.splitlines() if "error" in line]
+            raise KernelUnavailable(
+                f"{compiler} could not build the fused kernel: "
+                f"{(said or [f'exit code {done.returncode}'])[0]}"
+            )
+        os.replace(temporary, path)
+    finally:
+        pathlib.Path(temporary).unlink(missing_ok=True)
+    seconds = time.monotonic() - begin
+    logging.info("built the fused kernel in %.0f s: %s", seconds, path)
+
+
+@contextlib.contextmanager
+def _locked(path: pathlib.Path) -> Iterator[None]:
+    with open(path, "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

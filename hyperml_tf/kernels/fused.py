@@ -1,0 +1,179 @@
+"""Which models and optimizers have a fused step, and the call of the op."""
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+import tf_keras as keras
+from absl import logging
+
+from hyperml_tf.kernels import build
+from hyperml_tf.kernels.build import KernelUnavailable
+from hyperml_tf.models import CML, MFBPR, HyperML, HyperTS
+from hyperml_tf.models.base import Recommender
+from hyperml_tf.optimizers import LazyAdam, PoincareOptimizer, UnitBallOptimizer
+
+
+def _hyperbolic(model) -> dict[str, Any]:
+    return {
+        "c": model.c,
+        "margin": model.pull_push.margin,
+        "distortion_weight": model.distortion_weight,
+    }
+
+
+# Class -> the wrapper its optimizer must have, the op's name for it, its attributes.
+_MODELS: dict[type, tuple[type | None, str, Callable[[Any], dict[str, Any]]]] = {
+    HyperML: (PoincareOptimizer, "hyperml", _hyperbolic),
+    HyperTS: (None, "hyperts", _hyperbolic),
+    CML: (UnitBallOptimizer, "cml", lambda model: {"margin": model.pull_push.margin}),
+    MFBPR: (None, "mf_bpr", lambda model: {"l2": model.l2}),
+}
+
+# Class -> the op's name, the lists of slots, the hyper-parameters that are attributes.
+_OPTIMIZERS: dict[type, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
+    LazyAdam: (
+        "adam",
+        ("_momentums", "_velocities"),
+        ("beta_1", "beta_2", "epsilon"),
+    ),
+    keras.optimizers.Adagrad: ("adagrad", ("_accumulators",), ("epsilon",)),
+    keras.optimizers.SGD: ("sgd", (), ()),
+}
+
+# Options of tf_keras optimizers that the op does not know.
+_FOREIGN = (
+    *("weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "use_ema"),
+    *("amsgrad", "momentum", "nesterov"),
+)
+
+
+def use(
+    model: Recommender,
+    optimizer: keras.optimizers.Optimizer,
+    batch_size: int,
+    choice: str,
+) -> str:
+    """Gives `model`, which `optimizer` is to train, the kernel asked for.
+
+    Args:
+        model: the model.
+        optimizer: its optimizer.
+        batch_size: triplets of a step.
+        choice: one of `kernels.CHOICES`.
+
+    Returns:
+        The kernel that it has now: "tensorflow" or "fused".
+
+    Raises:
+        KernelUnavailable: "fused" was asked for and cannot be.
+    """
+    if choice == "tensorflow":
+        return "tensorflow"
+    try:
+        model.kernel = FusedSteps(model, optimizer, batch_size)
+    except KernelUnavailable as reason:
+        if choice == "fused":
+            raise KernelUnavailable(f"{reason}; use --kernel=tensorflow") from None
+        logging.info("kernel: tensorflow, as %s", reason)
+        return "tensorflow"
+    return "fused"
+
+
+class FusedSteps:
+    """Batch steps on a model's own tables and its optimizer's slots, in place.
+
+    Slots stay variables of the Keras optimizer, so a checkpoint moves between this
+    and the TensorFlow path.
+
+    Args:
+        model: the model.
+        optimizer: its optimizer, as `training.build` makes it.
+        batch_size: triplets of a step.
+
+    Raises:
+        KernelUnavailable: the model or its optimizer has no fused step, or the op
+            cannot be built here.
+    """
+
+    def __init__(
+        self,
+        model: Recommender,
+        optimizer: keras.optimizers.Optimizer,
+        batch_size: int,
+    ):
+        wrapper, name, attributes = _MODELS.get(type(model), (None, "", None))
+        if attributes is None:
+            raise KernelUnavailable(f"{type(model).__name__} has no fused kernel")
+        wrapped = wrapper is not None and type(optimizer) is wrapper
+        inner: Any = optimizer.inner if wrapped else optimizer  # type: ignore
+        if type(inner) not in _OPTIMIZERS or not _is_plain(optimizer, inner):
+            raise KernelUnavailable(
+                "only plain adam, adagrad and sgd, with retraction by projection, have "
+                "a fused kernel"
+            )
+        if model.negative_choice != "each":
+            raise KernelUnavailable(
+                "the fused kernel does many steps in a call, and the hardest negative "
+                "depends on the step before"
+            )
+        if tf.config.list_physical_devices("GPU"):
+            raise KernelUnavailable(
+                "the fused kernel runs on the CPU, and there is a GPU"
+            )
+        self._op = build.library().hyperml_steps
+        self._optimizer, self._terms = optimizer, model.terms
+        self._tables = [model.user_table.table, model.item_table.table]
+        optimizer.build(model.trainable_variables)
+        inner_name, slots, parameters = _OPTIMIZERS[type(inner)]
+        self._slots = [
+            getattr(inner, slot)[inner._index_dict[inner._var_key(table)]]
+            for table in self._tables
+            for slot in slots
+        ]
+        self._attributes = {
+            "model": name,
+            "optimizer": inner_name,
+            "batch_size": batch_size,
+            "dim": model.user_table.dim,
+            "dropout": model.user_dropout.rate,
+            "seed": model.user_dropout.seed,
+            **attributes(model),
+            **{parameter: getattr(inner, parameter) for parameter in parameters},
+        }
+
+    def __call__(
+        self, users: tf.Tensor, pos_items: tf.Tensor, neg_items: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        """Steps on triplets [N], `batch_size` at a time; the last one may be smaller.
+
+        Returns:
+            The terms of the loss, [steps] each; `optimizer.iterations` has counted on.
+        """
+        iterations = self._optimizer.iterations
+        # A schedule counts as constant within a call: ours change between epochs,
+        # and no call reaches from one epoch into the next.
+        self._optimizer._compute_current_learning_rate()
+        terms = self._op(
+            users=self._tables[0].handle,
+            items=self._tables[1].handle,
+            slots=[slot.handle for slot in self._slots],
+            user=users,
+            pos_item=pos_items,
+            neg_item=neg_items,
+            step=iterations,
+            learning_rate=self._optimizer.learning_rate,
+            **self._attributes,
+        )
+        iterations.assign_add(tf.shape(terms, tf.int64)[0])
+        columns = tf.unstack(terms, axis=1)
+        return dict(zip(self._terms, columns, strict=False))
+
+
+def _is_plain(*optimizers: keras.optimizers.Optimizer) -> bool:
+    """Whether the op's arithmetic is all that these optimizers do."""
+    return all(
+        not any(getattr(optimizer, option, None) for option in _FOREIGN)
+        and getattr(optimizer, "retraction", "projection") == "projection"
+        for optimizer in optimizers
+    )

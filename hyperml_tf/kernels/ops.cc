@@ -1,0 +1,251 @@
+// The TensorFlow op around `step.h`: inputs checked, variables locked, many steps a
+// call.
+
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "step.h"
+#include "tensorflow/core/framework/op.h"
+#include "tensorflow/core/framework/op_kernel.h"
+#include "tensorflow/core/framework/resource_mgr.h"
+#include "tensorflow/core/framework/resource_var.h"
+#include "tensorflow/core/framework/shape_inference.h"
+
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
+namespace hyperml {
+namespace {
+
+namespace tf = ::tensorflow;
+
+// Steps on triplets [N], batch_size at a time, the last step smaller; `terms` holds
+// a column [steps, 3] for each of total, pull_push and distortion. `slots` are those
+// of the user table, then those of the item table.
+REGISTER_OP("HypermlSteps")
+    .Input("users: resource")
+    .Input("items: resource")
+    .Input("slots: num_slots * resource")
+    .Input("user: int32")
+    .Input("pos_item: int32")
+    .Input("neg_item: int32")
+    .Input("step: int64")
+    .Input("learning_rate: float")
+    .Output("terms: float")
+    .Attr("num_slots: int >= 0")
+    .Attr("model: {'hyperml', 'hyperts', 'cml', 'mf_bpr'}")
+    .Attr("optimizer: {'adam', 'adagrad', 'sgd'}")
+    .Attr("batch_size: int >= 1")
+    .Attr("dim: int >= 1")
+    .Attr("c: float = 1.0")
+    .Attr("margin: float = 0.0")
+    .Attr("distortion_weight: float = 0.0")
+    .Attr("l2: float = 0.0")
+    .Attr("dropout: float = 0.0")
+    .Attr("seed: int = 0")
+    .Attr("beta_1: float = 0.9")
+    .Attr("beta_2: float = 0.999")
+    .Attr("epsilon: float = 1e-8")
+    .SetIsStateful()
+    .SetShapeFn([](tf::shape_inference::InferenceContext* context) {
+      context->set_output(
+          0, context->Matrix(tf::shape_inference::InferenceContext::kUnknownDim, 3));
+      return absl::OkStatus();
+    });
+
+Settings ReadSettings(tf::OpKernelConstruction* context, absl::Status* status) {
+  Settings settings;
+  std::string model, optimizer;
+  int64_t seed;
+  const auto read = [&](const char* name, auto* value) {
+    status->Update(context->GetAttr(name, value));
+  };
+  read("model", &model);
+  read("optimizer", &optimizer);
+  read("batch_size", &settings.batch_size);
+  read("dim", &settings.dim);
+  read("c", &settings.c);
+  read("margin", &settings.margin);
+  read("distortion_weight", &settings.distortion_weight);
+  read("l2", &settings.l2);
+  read("dropout", &settings.dropout);
+  read("seed", &seed);
+  read("beta_1", &settings.beta_1);
+  read("beta_2", &settings.beta_2);
+  read("epsilon", &settings.epsilon);
+  settings.model = model == "hyperml"   ? Model::kHyperML
+                   : model == "hyperts" ? Model::kHyperTS
+                   : model == "cml"     ? Model::kCML
+                                        : Model::kMFBPR;
+  settings.optimizer = optimizer == "adam"      ? Optimizer::kAdam
+                       : optimizer == "adagrad" ? Optimizer::kAdagrad
+                                                : Optimizer::kSgd;
+  settings.seed = static_cast<uint64_t>(seed);
+  return settings;
+}
+
+// A variable's buffer, writable in place while `variable`'s mutex is held.
+//
+// As TensorFlow's own sparse updates do, it puts the variable into copy-on-read mode:
+// from then on no tensor shares the buffer. One that shares it now keeps it, and the
+// variable goes on with a copy.
+absl::Status WritableBuffer(tf::OpKernelContext* context, tf::Var* variable,
+                            tf::int64 dim, float** data, int64_t* rows) {
+  tf::Tensor* tensor = variable->tensor();
+  if (!variable->is_initialized || tensor->dtype() != tf::DT_FLOAT ||
+      tensor->dims() != 2 || tensor->dim_size(1) != dim) {
+    return absl::InvalidArgumentError(
+        "tables and slots must be initialised float32 matrices [rows, dim]");
+  }
+  if (!variable->copy_on_read_mode.load()) {
+    if (!tensor->RefCountIsOne()) {
+      tf::Tensor copy;
+      TF_RETURN_IF_ERROR(context->allocate_temp(tf::DT_FLOAT, tensor->shape(), &copy));
+      std::copy_n(tensor->flat<float>().data(), tensor->NumElements(),
+                  copy.flat<float>().data());
+      *tensor = copy;
+    }
+    variable->copy_on_read_mode.store(true);
+  }
+  *data = tensor->flat<float>().data();
+  *rows = tensor->dim_size(0);
+  return absl::OkStatus();
+}
+
+// Random rows of a large table miss the TLB at each page; asks for huge pages. Where
+// the system has none, nothing changes but the speed.
+void UseHugePages(float* data, int64_t bytes) {
+#if defined(MADV_HUGEPAGE)
+  constexpr uintptr_t kHuge = uintptr_t{1} << 21;
+  const uintptr_t begin = (reinterpret_cast<uintptr_t>(data) + kHuge - 1) & ~(kHuge - 1);
+  const uintptr_t end = (reinterpret_cast<uintptr_t>(data) + bytes) & ~(kHuge - 1);
+  if (end <= begin) return;
+  void* first = reinterpret_cast<void*>(begin);
+  madvise(first, end - begin, MADV_HUGEPAGE);
+#if defined(MADV_COLLAPSE)
+  madvise(first, end - begin, MADV_COLLAPSE);
+#endif
+#endif
+}
+
+absl::Status CheckIds(const tf::Tensor& ids, int64_t count, int64_t rows,
+                      const char* name) {
+  if (ids.dims() != 1 || ids.NumElements() != count) {
+    return absl::InvalidArgumentError("the ids of triplets must be three vectors of "
+                                      "one length");
+  }
+  const int32_t* begin = ids.flat<int32_t>().data();
+  uint32_t largest = 0;  // a negative id is a large one
+  for (int64_t i = 0; i < count; ++i) {
+    largest = std::max(largest, static_cast<uint32_t>(begin[i]));
+  }
+  if (count && largest >= rows) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        name, " id ", static_cast<int32_t>(largest), " is not in [0, ", rows, ")"));
+  }
+  return absl::OkStatus();
+}
+
+class StepsOp : public tf::OpKernel {
+ public:
+  explicit StepsOp(tf::OpKernelConstruction* context) : OpKernel(context) {
+    absl::Status status;
+    settings_ = ReadSettings(context, &status);
+    OP_REQUIRES_OK(context, status);
+    OP_REQUIRES_OK(context, context->GetAttr("num_slots", &num_slots_));
+    const int wanted = settings_.optimizer == Optimizer::kAdam      ? 4
+                       : settings_.optimizer == Optimizer::kAdagrad ? 2
+                                                                    : 0;
+    OP_REQUIRES(context, num_slots_ == wanted,
+                absl::InvalidArgumentError(absl::StrCat(
+                    "this optimizer has ", wanted, " slots, got ", num_slots_)));
+    trainer_ = NewTrainer(settings_);
+    buffers_.resize(2 + num_slots_);
+  }
+
+  void Compute(tf::OpKernelContext* context) override {
+    // The trainer's workspace is one; a kernel can be run by two graph executions.
+    tf::mutex_lock alone(mutex_);
+    const int tables = 2 + num_slots_;
+    std::vector<tf::core::RefCountPtr<tf::Var>> variables(tables);
+    std::vector<tf::mutex*> mutexes;
+    for (int i = 0; i < tables; ++i) {
+      OP_REQUIRES_OK(context, tf::LookupResource(context, tf::HandleFromInput(context, i),
+                                                 &variables[i]));
+      mutexes.push_back(variables[i]->mu());
+    }
+    // One order for all, by address, as TensorFlow's own updates lock.
+    std::sort(mutexes.begin(), mutexes.end());
+    OP_REQUIRES(context,
+                std::adjacent_find(mutexes.begin(), mutexes.end()) == mutexes.end(),
+                absl::InvalidArgumentError("a variable is given twice"));
+    std::vector<tf::mutex_lock> locks;
+    locks.reserve(tables);
+    for (tf::mutex* mutex : mutexes) locks.emplace_back(*mutex);
+
+    int64_t rows[2];
+    std::vector<float*> data(tables);
+    for (int i = 0; i < tables; ++i) {
+      int64_t size;
+      OP_REQUIRES_OK(context, WritableBuffer(context, variables[i].get(), settings_.dim,
+                                             &data[i], &size));
+      const int side = i < 2 ? i : (i - 2) / std::max(1, num_slots_ / 2);
+      if (i < 2) rows[i] = size;
+      OP_REQUIRES(context, rows[side] == size,
+                  absl::InvalidArgumentError("a slot is not of its table's shape"));
+      if (data[i] != buffers_[i]) {
+        UseHugePages(data[i], size * settings_.dim * sizeof(float));
+        buffers_[i] = data[i];
+      }
+    }
+    const int per_table = num_slots_ / 2;
+    Table users{data[0], {nullptr, nullptr}, rows[0]};
+    Table items{data[1], {nullptr, nullptr}, rows[1]};
+    for (int k = 0; k < per_table; ++k) {
+      users.slots[k] = data[2 + k];
+      items.slots[k] = data[2 + per_table + k];
+    }
+
+    const tf::Tensor& user = context->input(tables);
+    const tf::Tensor& pos_item = context->input(tables + 1);
+    const tf::Tensor& neg_item = context->input(tables + 2);
+    const int64_t count = user.NumElements();
+    OP_REQUIRES_OK(context, CheckIds(user, count, users.size, "user"));
+    OP_REQUIRES_OK(context, CheckIds(pos_item, count, items.size, "item"));
+    OP_REQUIRES_OK(context, CheckIds(neg_item, count, items.size, "item"));
+    const int64_t first_step = context->input(tables + 3).scalar<int64_t>()();
+    const float learning_rate = context->input(tables + 4).scalar<float>()();
+
+    const int64_t batch_size = settings_.batch_size;
+    const int64_t steps = (count + batch_size - 1) / batch_size;
+    tf::Tensor* terms;
+    OP_REQUIRES_OK(context, context->allocate_output(0, {steps, 3}, &terms));
+    auto out = terms->matrix<float>();
+    for (int64_t s = 0; s < steps; ++s) {
+      const int64_t at = s * batch_size, left = count - at;
+      const Triplets triplets{user.flat<int32_t>().data() + at,
+                              pos_item.flat<int32_t>().data() + at,
+                              neg_item.flat<int32_t>().data() + at};
+      const Terms means = trainer_->Step(users, items, triplets,
+                                         std::min(batch_size, left), left,
+                                         first_step + s, learning_rate);
+      out(s, 0) = means.total;
+      out(s, 1) = means.pull_push;
+      out(s, 2) = means.distortion;
+    }
+  }
+
+ private:
+  Settings settings_;
+  int num_slots_;
+  tf::mutex mutex_;
+  std::unique_ptr<Trainer> trainer_;
+  std::vector<float*> buffers_;  // those that were asked to lie in huge pages
+};
+
+REGISTER_KERNEL_BUILDER(Name("HypermlSteps").Device(tf::DEVICE_CPU), StepsOp);
+
+}  // namespace
+}  // namespace hyperml

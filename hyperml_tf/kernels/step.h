@@ -1,0 +1,68 @@
+// The training step of the triplet models on row-major float32 tables.
+//
+// One step is one batch, with the arithmetic of the TensorFlow path: gather, loss,
+// gradient, gradients of repeated rows summed, lazy update, retraction, write-back.
+// Nothing here knows TensorFlow; `ops.cc` does.
+
+#ifndef HYPERML_TF_KERNELS_STEP_H_
+#define HYPERML_TF_KERNELS_STEP_H_
+
+#include <cstdint>
+#include <memory>
+
+namespace hyperml {
+
+enum class Model { kHyperML, kHyperTS, kCML, kMFBPR };
+enum class Optimizer { kAdam, kAdagrad, kSgd };
+
+// Names as in the configs; a setting that a model has no use for is ignored.
+struct Settings {
+  Model model;
+  Optimizer optimizer;
+  int dim;                  // D
+  int batch_size;           // the most triplets of a step
+  float c;                  // curvature
+  float margin;             // m
+  float distortion_weight;  // gamma
+  float l2;
+  float dropout;            // rho
+  uint64_t seed;            // root of the dropout masks
+  float beta_1, beta_2, epsilon;
+};
+
+// A table [size, D] and the optimizer's slots of the same shape: both moments for
+// Adam, the accumulator for AdaGrad, none for SGD.
+struct Table {
+  float* rows;
+  float* slots[2];
+  int64_t size;
+};
+
+struct Triplets {
+  const int32_t* user;
+  const int32_t* pos_item;
+  const int32_t* neg_item;
+};
+
+// Means over the batch. CML fills in pull_push, MF-BPR likewise its BPR term.
+struct Terms {
+  float total, pull_push, distortion;
+};
+
+class Trainer {
+ public:
+  virtual ~Trainer() = default;
+
+  // One step on `batch` <= batch_size triplets. `step` counts from 0: it picks the
+  // dropout masks and Adam's bias correction. `ahead` >= `batch` is how many triplets
+  // may be read, to fetch the rows of the next step early.
+  virtual Terms Step(const Table& users, const Table& items, const Triplets& triplets,
+                     int64_t batch, int64_t ahead, int64_t step,
+                     float learning_rate) = 0;
+};
+
+std::unique_ptr<Trainer> NewTrainer(const Settings& settings);
+
+}  // namespace hyperml
+
+#endif  // HYPERML_TF_KERNELS_STEP_H_

@@ -1,0 +1,79 @@
+"""Models, optimizers and steps for the tests of the fused kernel."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras as keras
+
+from hyperml_tf.kernels import build
+from hyperml_tf.models import CML, MFBPR, HyperML, HyperTS
+from hyperml_tf.optimizers import LazyAdam, PoincareOptimizer, UnitBallOptimizer
+
+OPTIMIZERS = {
+    "adam": lambda rate: LazyAdam(rate),
+    "adagrad": lambda rate: keras.optimizers.Adagrad(rate, jit_compile=False),
+    "sgd": lambda rate: keras.optimizers.SGD(rate, jit_compile=False),
+}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled():
+    """Skips these tests only where no compiler is."""
+    try:
+        build.library()
+    except build.KernelUnavailable as reason:
+        pytest.skip(str(reason))
+
+
+def make(
+    key, optimizer="adam", users=12, items=9, dim=16, c=1.0, margin=0.5,
+    distortion_weight=0.1, l2=0.01, dropout=0.0, init_scale=0.1, rate=1e-2,
+):  # fmt: skip
+    """A compiled model with slots; equal arguments give equal bits."""
+    options = dict(dim=dim, init_scale=init_scale, dropout=dropout, seed=3)
+    ball = dict(c=c, margin=margin, distortion_weight=distortion_weight)
+    outer = OPTIMIZERS[optimizer](rate)
+    if key == "hyperml":
+        model = HyperML(users, items, **ball, **options)
+        outer = PoincareOptimizer(outer, c)
+    elif key == "hyperts":
+        model = HyperTS(users, items, **ball, **options)
+    elif key == "cml":
+        model = CML(users, items, margin=margin, **options)
+        outer = UnitBallOptimizer(outer)
+    else:
+        model = MFBPR(users, items, l2=l2, **options)
+    model.compile(optimizer=outer)
+    outer.build(model.trainable_variables)
+    return model
+
+
+def random_triplets(rng, count, users=12, items=9):
+    """Triplets [count]; with these sizes a batch has every row many times."""
+    return tuple(
+        rng.integers(0, rows, count).astype(np.int32) for rows in (users, items, items)
+    )
+
+
+def reference_steps(model, triplets, batch_size):
+    """Autodiff and the Keras optimizer; the terms of every step."""
+    terms = []
+    for start in range(0, len(triplets[0]), batch_size):
+        batch = [ids[start : start + batch_size] for ids in triplets]
+        with tf.GradientTape() as tape:
+            loss = model.train_loss(*batch, step=model.optimizer.iterations)
+        model.optimizer.minimize(loss["total"], model.trainable_variables, tape)
+        terms.append([float(value) for value in loss.values()])
+    return np.array(terms)
+
+
+def tables(model):
+    """Both tables, [U + I, D]."""
+    return np.concatenate([table.numpy() for table in model.trainable_variables])
+
+
+def state(model):
+    """Tables and slots. Keras's SGD keeps one that it never reads: left out."""
+    inner = getattr(model.optimizer, "inner", model.optimizer)
+    slots = [] if isinstance(inner, keras.optimizers.SGD) else inner.variables
+    return [variable.numpy() for variable in [*model.trainable_variables, *slots]]

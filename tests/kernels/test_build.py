@@ -1,0 +1,120 @@
+"""Building on first use, and which kernel a run gets."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+import tf_keras as keras
+
+from hyperml_tf.kernels import build, fused
+from hyperml_tf.models import LRML
+from hyperml_tf.optimizers import LazyAdam, PoincareOptimizer, UnitBallOptimizer
+from tests.kernels.conftest import make
+
+
+@pytest.fixture
+def empty_cache(tmp_path, monkeypatch):
+    """A cache folder with nothing in it, and nothing loaded before."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    build.library.cache_clear()
+    yield tmp_path / "hyperml_tf"
+    build.library.cache_clear()
+
+
+def use(model, choice, optimizer=None):
+    return fused.use(model, optimizer or model.optimizer, 16, choice)
+
+
+def test_the_library_is_built_once_and_found_again(empty_cache, monkeypatch):
+    built = build.library_path()
+    when = built.stat().st_mtime_ns
+    monkeypatch.setenv("PATH", "")  # nothing could compile now
+    assert build.library_path() == built
+    assert list(empty_cache.glob("*.so")) == [built]
+    assert built.stat().st_mtime_ns == when
+
+
+def test_source_flags_and_processor_name_the_library(monkeypatch):
+    keys = [build._key()]
+    for name, value in (
+        ("_UNITS", ("ops.cc",)),
+        ("_FLAGS", ("-O1",)),
+        ("_processor", lambda: "another"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(build, name, value)
+            keys.append(build._key())
+    assert len(set(keys)) == 4
+
+
+def test_without_a_compiler_auto_takes_tensorflow(empty_cache, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    model = make("hyperml")
+    assert use(model, "auto") == "tensorflow"
+    assert model.kernel is None
+    assert not list(empty_cache.glob("*.so"))
+
+
+def test_without_a_compiler_fused_is_refused_with_the_remedy(empty_cache, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(build.KernelUnavailable, match=r"g\+\+.*--kernel=tensorflow"):
+        use(make("hyperml"), "fused")
+
+
+def test_a_source_that_does_not_compile_names_the_error(empty_cache, monkeypatch):
+    monkeypatch.setattr(build, "_FLAGS", (*build._FLAGS, "-include", "absent.h"))
+    with pytest.raises(build.KernelUnavailable, match=r"absent\.h"):
+        use(make("hyperml"), "fused")
+    assert not list(empty_cache.glob("*.so"))
+
+
+def test_auto_is_fused_here_and_tensorflow_when_asked_for():
+    model = make("hyperml")
+    assert use(model, "tensorflow") == "tensorflow"
+    assert model.kernel is None
+    assert use(model, "auto") == "fused"
+    assert model.kernel is not None
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        keras.optimizers.Adam(),
+        PoincareOptimizer(LazyAdam(), retraction="exp"),
+        PoincareOptimizer(LazyAdam(clipnorm=1.0)),
+        PoincareOptimizer(keras.optimizers.SGD(momentum=0.9)),
+        UnitBallOptimizer(LazyAdam()),
+    ],
+)
+def test_optimizers_with_other_arithmetic_are_left_to_tensorflow(optimizer):
+    model = make("hyperml")
+    assert use(model, "auto", optimizer) == "tensorflow"
+    with pytest.raises(build.KernelUnavailable, match="--kernel=tensorflow"):
+        use(model, "fused", optimizer)
+
+
+def test_a_model_without_a_fused_kernel_is_left_to_tensorflow():
+    model = LRML(
+        *(12, 9), dim=8, init_scale=0.1, dropout=0.0, seed=0, margin=0.5, memory_size=4
+    )
+    with pytest.raises(build.KernelUnavailable, match="LRML has no fused kernel"):
+        use(model, "fused", UnitBallOptimizer(LazyAdam()))
+
+
+def test_the_command_says_in_one_line_why_fused_cannot_be(tmp_path):
+    root = pathlib.Path(__file__).parents[2]
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "hyperml_tf.train"),
+            *("--kernel=fusd", "--config=run_configs/ml100k.py"),
+        ],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(root)},
+    )
+    assert done.returncode == 2
+    assert "auto, tensorflow, fused" in done.stderr.replace("|", ", ")
+    assert len(done.stderr.strip().splitlines()) == 1

@@ -1,0 +1,222 @@
+"""The fused steps against autodiff and the Keras optimizers."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from hyperml_tf.kernels.fused import FusedSteps
+from tests.kernels.conftest import (
+    OPTIMIZERS,
+    make,
+    random_triplets,
+    reference_steps,
+    state,
+    tables,
+)
+
+BATCH = 16
+# float32 sums in another order. Adam moves a coordinate by up to its rate of 1e-2 a
+# step whatever the size of the gradient, so the error of a small gradient grows: one
+# per cent of a move.
+TABLE, LOSS, SLOT = 1e-4, 5e-6, 1e-5
+# 1 - c‖x‖² keeps three digits at this distance from the rim, and d carries its error.
+NEAR_RIM, NEAR_RIM_ERROR = 1e-3, 2e-3
+# At the rim itself, 1 - c‖x‖² = 2e-5 keeps two digits.
+RIM_ERROR = 0.05
+
+MODELS = ("hyperml", "hyperts", "cml", "mf_bpr")
+
+
+def fused(model, triplets, batch=BATCH):
+    """Terms [steps, terms]."""
+    step = FusedSteps(model, model.optimizer, batch)
+    terms = step(*(tf.constant(ids) for ids in triplets))
+    return np.stack(list(terms.values()), axis=1)
+
+
+def assert_same_steps(one, other, triplets, table=TABLE, loss=LOSS, slot=SLOT):
+    expected = reference_steps(one, triplets, BATCH)
+    terms = fused(other, triplets)
+    np.testing.assert_allclose(terms, expected, rtol=loss, atol=loss)
+    np.testing.assert_allclose(tables(other), tables(one), atol=table)
+    for there, here in zip(state(one)[2:], state(other)[2:], strict=True):
+        np.testing.assert_allclose(
+            here, there, atol=slot * max(1.0, float(np.abs(there).max()))
+        )
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("key", MODELS)
+def test_six_steps_equal_the_reference(key, optimizer, rng):
+    # 90 triplets of 12 users and 9 items: repeated rows, and a last batch of ten.
+    triplets = random_triplets(rng, 90)
+    assert_same_steps(make(key, optimizer), make(key, optimizer), triplets)
+
+
+@pytest.mark.parametrize("c", [0.0, 0.5, 1.0, 4.0])
+@pytest.mark.parametrize("key", ["hyperml", "hyperts"])
+def test_steps_equal_the_reference_at_every_curvature(key, c, rng):
+    triplets = random_triplets(rng, 90)
+    assert_same_steps(make(key, c=c), make(key, c=c), triplets)
+
+
+@pytest.mark.parametrize("dim", [1, 7, 32, 64, 100, 128])
+def test_steps_equal_the_reference_in_every_dimension(dim, rng):
+    size = dict(dim=dim, init_scale=0.3 / dim**0.5)
+    triplets = random_triplets(rng, 48)
+    assert_same_steps(make("hyperml", **size), make("hyperml", **size), triplets)
+
+
+@pytest.mark.parametrize("weight", [0.0, 1.0])
+def test_steps_equal_the_reference_with_and_without_distortion(weight, rng):
+    models = [make("hyperml", distortion_weight=weight) for _ in range(2)]
+    assert_same_steps(*models, random_triplets(rng, 90))
+
+
+@pytest.mark.parametrize("key", ["hyperml", "hyperts", "cml"])
+def test_an_inactive_hinge_pulls_nothing(key, rng):
+    one, other = (make(key, margin=0.0, distortion_weight=0.0) for _ in range(2))
+    items = np.full([9, 16], 0.1, np.float32)
+    items[5:] = -0.1
+    for model in one, other:
+        model.user_table.table.assign(np.full([12, 16], 0.1, np.float32))
+        model.item_table.table.assign(items)
+    users = random_triplets(rng, BATCH)[0]
+    near, far_away = np.int32([0, 1, 2, 3] * 4), np.int32([5, 6, 7, 8] * 4)
+    before = tables(other)
+    assert_same_steps(one, other, (users, near, far_away))
+    np.testing.assert_array_equal(tables(other), before)
+
+
+@pytest.mark.parametrize("key", MODELS)
+def test_coinciding_points_have_the_reference_gradient(key, rng):
+    one, other = make(key, "sgd"), make(key, "sgd")
+    for model in one, other:
+        model.item_table.table.assign(model.user_table.table[:9])
+    users = rng.integers(0, 9, BATCH).astype(np.int32)
+    others = rng.integers(0, 9, BATCH).astype(np.int32)
+    # u = v_j; u = v_k; and the positive item drawn as its own negative.
+    for pos, neg in ((users, others), (others, users), (others, others)):
+        assert_same_steps(one, other, (users, pos, neg))
+
+
+def at_radius(model, radius):
+    """Puts every row at √c‖x‖ = radius."""
+    for table in model.trainable_variables:
+        x = table.numpy()
+        table.assign(x / np.linalg.norm(x, axis=1, keepdims=True) * radius)
+
+
+def moves(model, step):
+    before = tables(model)
+    step(model)
+    return tables(model) - before
+
+
+def relative_error(actual, expected):
+    return np.linalg.norm(actual - expected) / np.linalg.norm(expected)
+
+
+# Riemannian rescaling makes moves near the rim tiny: a large rate shows them. At the
+# very radius to which points are projected, 1 - 1e-5, rounding decides whether a row
+# is projected before the loss, in the reference as well; so just inside, and outside.
+@pytest.mark.parametrize(
+    ("radius", "rate", "error"),
+    [
+        (1 - NEAR_RIM, 10.0, NEAR_RIM_ERROR),
+        (1 - 2e-5, 1000.0, RIM_ERROR),
+        (1 - 2e-6, 1000.0, RIM_ERROR),
+    ],
+)
+def test_rows_near_the_rim_move_as_in_the_reference(radius, rate, error, rng):
+    triplets = random_triplets(rng, BATCH)
+    one, other = make("hyperml", "sgd", rate=rate), make("hyperml", "sgd", rate=rate)
+    at_radius(one, radius), at_radius(other, radius)
+    expected = moves(one, lambda model: reference_steps(model, triplets, BATCH))
+    actual = moves(other, lambda model: fused(model, triplets))
+    assert relative_error(actual, expected) < error
+    assert np.linalg.norm(tables(other), axis=1).max() < 1
+
+
+@pytest.mark.parametrize("key", ["hyperml", "hyperts", "cml"])
+def test_rows_outside_are_brought_back_as_in_the_reference(key, rng):
+    triplets = random_triplets(rng, BATCH)
+    one, other = (make(key, "sgd", init_scale=0.6) for _ in range(2))
+    reference_steps(one, triplets, BATCH)
+    fused(other, triplets)
+    np.testing.assert_allclose(tables(other), tables(one), atol=1e-3)
+
+
+def test_untouched_rows_and_slots_rest(rng):
+    model = make("hyperml")
+    before = state(model)
+    triplets = random_triplets(rng, BATCH, users=6, items=4)
+    fused(model, triplets)
+    for there, here in zip(before, state(model), strict=True):
+        if there.ndim == 2:
+            rest = slice(6, None) if len(there) == 12 else slice(4, None)
+            np.testing.assert_array_equal(here[rest], there[rest])
+
+
+def test_equal_calls_give_equal_bits(rng):
+    triplets = random_triplets(rng, 90)
+    models = [make("hyperml", dropout=0.5) for _ in range(2)]
+    terms = [fused(model, triplets) for model in models]
+    np.testing.assert_array_equal(*terms)
+    for one, other in zip(*map(state, models), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_one_call_of_many_steps_is_many_calls_of_one(rng):
+    triplets = random_triplets(rng, 90)
+    one, other = make("hyperml", dropout=0.5), make("hyperml", dropout=0.5)
+    fused(one, triplets)
+    for start in range(0, 90, BATCH):
+        fused(other, [ids[start : start + BATCH] for ids in triplets])
+    np.testing.assert_array_equal(tables(one), tables(other))
+
+
+def test_a_tensor_read_earlier_keeps_its_values(rng):
+    model = make("hyperml")
+    table = model.user_table.table
+    read = tf.identity(table.read_value())
+    shared = table.read_value()
+    kept = read.numpy()
+    fused(model, random_triplets(rng, BATCH))
+    np.testing.assert_array_equal(shared.numpy(), kept)
+    assert np.any(table.numpy() != kept)
+
+
+def test_a_loss_that_is_not_finite_is_seen(rng):
+    model = make("hyperml")
+    model.user_table.table.assign(np.full([12, 16], np.nan, np.float32))
+    assert np.isnan(fused(model, random_triplets(rng, BATCH))[0]).all()
+
+
+@pytest.mark.parametrize("bad", [-1, 12])
+def test_an_id_outside_the_table_is_refused(bad, rng):
+    users, pos_items, neg_items = random_triplets(rng, BATCH)
+    users[3] = bad
+    with pytest.raises(tf.errors.InvalidArgumentError, match=f"user id {bad} is not"):
+        fused(make("hyperml"), (users, pos_items, neg_items))
+
+
+def test_a_checkpoint_moves_between_the_kernels(tmp_path, rng):
+    triplets = random_triplets(rng, 32)
+    first, second = ([ids[:BATCH] for ids in triplets], [i[BATCH:] for i in triplets])
+    through, straight = make("hyperml"), make("hyperml")
+    reference_steps(straight, triplets, BATCH)
+
+    fused(through, first)
+    tf.train.Checkpoint(model=through, optimizer=through.optimizer).save(
+        str(tmp_path / "there")
+    )
+    onward = make("hyperml", rate=1.0)
+    onward.user_table.table.assign(tf.zeros([12, 16]))
+    tf.train.Checkpoint(model=onward, optimizer=onward.optimizer).restore(
+        tf.train.latest_checkpoint(str(tmp_path))
+    ).assert_consumed()
+    reference_steps(onward, second, BATCH)
+
+    for one, other in zip(state(straight), state(onward), strict=True):
+        np.testing.assert_allclose(other, one, atol=TABLE)
