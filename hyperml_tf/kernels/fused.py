@@ -112,6 +112,8 @@ class FusedSteps:
                 "only plain adam, adagrad and sgd, with retraction by projection, have "
                 "a fused kernel"
             )
+        if getattr(model, "pull_push", None) and model.pull_push.loss != "hinge":
+            raise KernelUnavailable("the fused kernel knows the hinge only")
         if model.negative_choice != "each":
             raise KernelUnavailable(
                 "the fused kernel does many steps in a call, and the hardest negative "

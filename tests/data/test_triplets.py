@@ -143,9 +143,9 @@ def test_an_epoch_of_many_chunks_is_the_same_however_parallel(make_interactions)
     train = [rng.permutation(90)[:30].tolist() for _ in range(60)]
     sampler = TripletSampler(make_interactions(train, 90), seed=7)
     batch_size = 4  # 256 triplets a chunk, eight chunks
-    assert sampler.epoch_size > 6 * batch_size * triplets._BATCHES_PER_CHUNK
+    assert sampler.epoch_size > 6 * batch_size * triplets.BATCHES_PER_CHUNK
     parallel = take(sampler, 2, batch_size)
-    chunk = batch_size * triplets._BATCHES_PER_CHUNK
+    chunk = batch_size * triplets.BATCHES_PER_CHUNK
     one_by_one = []
     for epoch, start in itertools.product(
         range(2), range(0, sampler.epoch_size, chunk)
@@ -164,7 +164,7 @@ def test_no_chunk_repeats_the_draws_of_another(make_interactions):
     # All users alike, so a negative is a function of its random number alone.
     sampler = TripletSampler(make_interactions([[0]] * 1024, 1000), seed=7)
     (epoch,) = take(sampler, 1, batch_size=4)
-    chunks = epoch[:, 2].reshape(-1, 4 * triplets._BATCHES_PER_CHUNK)
+    chunks = epoch[:, 2].reshape(-1, 4 * triplets.BATCHES_PER_CHUNK)
     for first, second in itertools.combinations(chunks, 2):
         assert np.mean(first == second) < 0.03  # 1 in 999 by chance
 
