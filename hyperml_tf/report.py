@@ -2,7 +2,7 @@
 
 python -m hyperml_tf.report --runs_dir=runs --output=report
 python -m hyperml_tf.report --record=run_configs/results.csv   updates the record too
-python -m hyperml_tf.report --readme=README.md --results_md=RESULTS.md --output=
+python -m hyperml_tf.report --readme=README.md --results_md=RESULTS.md
 """
 
 import pathlib
@@ -17,6 +17,9 @@ _RECORD = flags.DEFINE_string(
 )
 _RESULTS_MD = flags.DEFINE_string("results_md", None, "Write this from the record.")
 _README = flags.DEFINE_string("readme", None, "Rewrite its table from the record.")
+_EMBEDDINGS = flags.DEFINE_bool(
+    "embeddings", True, "Restore models for Figs 2, 3 and 5 (seconds a run)."
+)
 _DATA_DIR, _RUNS_DIR = command_line.define_folders()
 
 
@@ -31,6 +34,7 @@ def main() -> None:
         record_path=_path(_RECORD.value),
         results_md=_path(_RESULTS_MD.value),
         readme=_path(_README.value),
+        embeddings=_EMBEDDINGS.value,
     )
 
 

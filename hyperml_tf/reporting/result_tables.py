@@ -5,14 +5,14 @@ from typing import Any
 
 import pandas as pd
 
-from hyperml_tf.reporting import paper
+from hyperml_tf.reporting import comparisons, paper
 from hyperml_tf.reporting.groups import Group, Results
 from hyperml_tf.reporting.tables import BLANK, Table, percent, signed, spread
 
 METRIC_TITLES = {"ndcg10": "nDCG@10", "hr10": "HR@10"}
 #: The paper's order, then what it does not have.
 MODELS = (
-    "mf_bpr", "mlp", "ncf", "cml", "cml_warp", "lrml", "hyperml", "hyperts",
+    "mf_bpr", "mlp", "gmf", "ncf", "cml", "cml_warp", "lrml", "hyperml", "hyperts",
     "popularity",
 )  # fmt: skip
 
@@ -91,9 +91,15 @@ def table1(stats: Mapping[str, Mapping[str, Any]]) -> Table:
 def table2(
     results: Results, titles: Mapping[str, str], significance: pd.DataFrame
 ) -> Table:
-    """Table 2 in the paper's layout, with improvement and significance."""
+    """Table 2 in the paper's layout, with improvement and significance.
+
+    Args:
+        results: grouped runs.
+        titles: names of the models.
+        significance: rows of `comparisons`.
+    """
     rows, warp = [], []
-    tests = significance.set_index(["dataset", "metric"]) if len(significance) else None
+    tests = comparisons.by_cell(significance)
     for dataset in results.datasets:
         columns = {m: results.of(dataset, m) for m in paper.TABLE2_MODELS}
         if columns["cml"] is not None and columns["cml"].model == "cml_warp":
@@ -104,12 +110,7 @@ def table2(
             row += [cell(group, metric) for group in columns.values()]
             row.append(signed(over(columns["hyperml"], baseline, metric), " %"))
             row.append(titles[baseline.model] if baseline else BLANK)
-            if tests is not None and (dataset, metric) in tests.index:
-                test = tests.loc[(dataset, metric)]
-                low, high = test["interval"]
-                row += [f"{signed(low)} to {signed(high)}", probability(test["p_holm"])]
-            else:
-                row += [BLANK] * 2
+            row += _tested(tests, columns["hyperml"], baseline, metric)
             rows.append(row)
             theirs = [results.published(dataset, m).get(metric) for m in columns]
             gain = paper.IMPROVEMENTS.get(dataset, {}).get(metric)
@@ -129,6 +130,19 @@ def table2(
     )
     title = "Table 2: HyperML against the baselines"
     return Table("table2", title, header, rows, note, text_columns=3)
+
+
+def _tested(
+    tests: Mapping, hyperml: Group | None, baseline: Group | None, metric: str
+) -> list[str]:
+    if hyperml is None or baseline is None:
+        return [BLANK] * 2
+    pair = comparisons.pair(hyperml, baseline)
+    test = tests.get((hyperml.dataset, metric, pair))
+    if test is None:
+        return [BLANK] * 2
+    low, high = test["interval"]
+    return [f"{signed(low)} to {signed(high)}", probability(test["p_holm"])]
 
 
 def probability(p: float) -> str:
@@ -216,3 +230,21 @@ def _paper_of_table4(
     cml = results.published(dataset, "cml").get(metric)
     gain = signed(printed / (100 * cml) - 1, " %") if cml else BLANK
     return [f"{printed:.3f} ({METRIC_TITLES[metric]})", gain]
+
+
+def configurations(results: Results, titles: Mapping[str, str]) -> Table:
+    """Every recorded configuration: seeds, commit, device, minutes."""
+    rows = []
+    for group in results.groups:
+        seconds = group.rows["seconds"]
+
+        def several(column, rows=group.rows):
+            return ", ".join(dict.fromkeys(str(value) for value in rows[column]))
+
+        row = [group.dataset, titles[group.model], group.variant, group.config_hash]
+        row += map(several, ("seed", "epochs", "best_epoch", "commit", "device"))
+        rows.append([*row, f"{seconds.mean() / 60:.1f}"])
+    header = ["Dataset", "Model", "Variant", "Config", "Seeds", "Epochs", "Best epochs"]
+    header += ["Commit", "Device", "Minutes a seed"]
+    title = "Every recorded configuration"
+    return Table("configurations", title, header, rows, text_columns=9)
