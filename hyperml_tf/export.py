@@ -7,6 +7,7 @@ python -m hyperml_tf.export --run=runs/games/hyperml/0123456789ab/seed-0 \
 from absl import flags, logging
 
 from hyperml_tf import command_line
+from hyperml_tf.errors import InputError
 
 FLAGS = flags.FLAGS
 _RUN = flags.DEFINE_string("run", None, "Folder of a finished run.")
@@ -17,14 +18,13 @@ _DATA_DIR, _ = command_line.define_folders()
 
 def main() -> None:
     """Exports, and says what."""
+    if not _OUTPUT.value:
+        raise InputError("--output=FOLDER is missing, e.g. --output=export/games")
     import tensorflow as tf
 
-    from hyperml_tf.errors import InputError
     from hyperml_tf.serving import export
     from hyperml_tf.training import finished
 
-    if not _OUTPUT.value:
-        raise InputError("--output=FOLDER is missing, e.g. --output=export/games")
     tf.get_logger().setLevel("WARNING")  # it would announce its own asset folder
     config, data, run = finished.open_run(_RUN.value, _DATA_DIR.value)
     record = export.export(

@@ -6,6 +6,7 @@ python -m hyperml_tf.recommend --model=export/games --user=A3IOUBNGKIQDH6 --k=10
 from absl import flags
 
 from hyperml_tf import command_line
+from hyperml_tf.errors import InputError
 
 FLAGS = flags.FLAGS
 _MODEL = flags.DEFINE_string("model", None, "Folder written by hyperml_tf.export.")
@@ -19,13 +20,12 @@ _EXCLUDE_SEEN = flags.DEFINE_bool(
 
 def main() -> None:
     """Prints one table per user."""
-    from hyperml_tf.errors import InputError
-    from hyperml_tf.serving.recommend import Exported, read_users
-
     if not _MODEL.value:
         raise InputError("--model=FOLDER is missing, e.g. --model=export/games")
     if (_USER.value is None) == (_USERS.value is None):
         raise InputError("give one of --user=RAW_ID and --users=FILE")
+    from hyperml_tf.serving.recommend import Exported, read_users
+
     users = [_USER.value] if _USERS.value is None else read_users(_USERS.value)
     for table in Exported(_MODEL.value).tables(users, _K.value, _EXCLUDE_SEEN.value):
         print(table, end="\n\n")

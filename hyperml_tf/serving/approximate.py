@@ -19,7 +19,7 @@ from hyperml_tf.serving.space import Ball
 FEWEST_ITEMS = 1000
 # Of clustered points, the share of true neighbours among the candidates that ScaNN's
 # codes pick, before it ranks them by their coordinates: 0.96 of 100, 0.99 of 300.
-_CANDIDATES = 200
+_CANDIDATES = 300
 # Items re-scored beyond those asked for and excluded. With the guess of the radius,
 # 10 neighbours were all among the 15 that are nearest to the shifted centre.
 _OVERFETCH = 20

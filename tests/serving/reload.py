@@ -6,6 +6,7 @@ python reload.py FOLDER REQUESTS.json ANSWERS.npz
 import json
 import sys
 
+import numpy as np
 import tensorflow as tf
 
 folder, requests, answers = sys.argv[1:]
@@ -17,12 +18,13 @@ for number, (name, request) in enumerate(json.load(open(requests))):
     feed = {k: tf.constant(v, specs[k].dtype) for k, v in request.items()}
     try:
         for output, value in signature(**feed).items():
-            arrays[f"{number} {output}"] = value.numpy()
+            value = value.numpy()
+            # NumPy's file format has no objects.
+            arrays[f"{number} {output}"] = (
+                value.astype("S") if value.dtype == object else value
+            )
     except tf.errors.InvalidArgumentError as error:
-        arrays[f"{number} error"] = error.message
+        arrays[f"{number} error"] = np.array(error.message)
 ours = ("hyperml_tf", "tensorflow_recommenders", "scann", "tf_keras")
 assert not [m for m in sys.modules if m.split(".")[0] in ours]
-import numpy as np  # noqa: E402
-
-np.savez(answers, **{k: np.array(v, "S" if v.dtype == object else None)
-                     if hasattr(v, "dtype") else np.array(v) for k, v in arrays.items()})
+np.savez(answers, **arrays)

@@ -1,0 +1,109 @@
+"""`export` and `recommend` from the command line, on a run made for the purpose."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from hyperml_tf.data import interactions as prepared
+from hyperml_tf.experiments import config as configs
+from hyperml_tf.experiments import runs
+from hyperml_tf.training import train
+
+pytestmark = pytest.mark.slow
+
+
+def command(name, *flags):
+    return subprocess.run(
+        [sys.executable, "-m", f"hyperml_tf.{name}", *map(str, flags)],
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(interactions, tmp_path_factory):
+    """A prepared dataset, a finished CML run on it, its export."""
+    root = tmp_path_factory.mktemp("commands")
+    data = root / "data" / "tiny"
+    shutil.copytree(interactions.folder, data)
+    arrays = {}
+    for name in (
+        "train_user", "train_item", "valid_item", "test_item",
+        "valid_negatives", "test_negatives",
+    ):  # fmt: skip
+        array = getattr(interactions, name)
+        np.save(data / f"{name}.npy", array)
+        arrays[f"{name}.npy"] = {"shape": array.shape}
+    stats = interactions.stats | {"format_version": prepared.FORMAT_VERSION}
+    (data / "stats.json").write_text(json.dumps(stats | {"arrays": arrays}))
+    config = configs.for_model("cml", "tiny")
+    config.epochs, config.eval_every, config.dim = 1, 1, 8
+    config = configs.resolve(config)
+    loaded = prepared.load("tiny", root / "data")
+    run = runs.locate(root / "runs", config, loaded.fingerprint, 0)
+    train.train(config, loaded, run)
+    output = root / "export"
+    done = command(
+        "export", f"--run={run.folder}", f"--output={output}", f"--data_dir={root}/data"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "cml on tiny, 40 users, 300 items, index: exact" in done.stdout
+    return root
+
+
+def test_one_user_gets_a_readable_list(folder):
+    done = command("recommend", f"--model={folder}/export", "--user=u3é", "--k=4")
+    assert done.returncode == 0, done.stderr
+    head, columns, *lines = done.stdout.strip().split("\n")
+    assert head == "user u3é: CML on tiny, seen items left out"
+    assert columns.split() == ["rank", "item", "distance", "title", "genres"]
+    assert [line.split()[0] for line in lines] == ["1", "2", "3", "4"]
+    distances = [float(line.split()[2]) for line in lines]
+    assert distances == sorted(distances)
+    item = lines[0].split()[1]
+    assert f"Title, no. {item[1:]}  A|B" in lines[0]
+
+
+def test_a_file_of_users_gets_a_list_each_and_unknown_ones_are_named(folder):
+    (folder / "users.txt").write_text("u3é\nnobody\n\nu0é\n")
+    done = command(
+        "recommend", f"--model={folder}/export", f"--users={folder}/users.txt"
+    )
+    assert done.returncode == 0, done.stderr
+    known, unknown, full = done.stdout.strip().split("\n\n")
+    assert len(known.split("\n")) == 12
+    assert unknown.startswith("user nobody is unknown to CML on tiny: the most popular")
+    assert full.startswith("user u0é") and len(full.split("\n")) == 4
+
+
+def test_scores_can_be_shown_by_tensorflows_own_command(folder):
+    program = shutil.which("saved_model_cli", path=f"{sys.prefix}/bin")
+    where = ["--dir", folder / "export", "--tag_set=serve", "--signature_def=score"]
+    request = r"user_ids=[b'u3\xc3\xa9'];item_ids=[b'i5']"
+    shown = subprocess.run(
+        [program, "run", *where, "--input_exprs", request],
+        capture_output=True,
+        text=True,
+    )
+    assert "Result for output key distances" in shown.stdout, shown.stderr
+
+
+@pytest.mark.parametrize(
+    "name, flags, complaint",
+    [
+        ("export", ["--output=x"], "--run=FOLDER is missing"),
+        ("export", ["--run=x"], "--output=FOLDER is missing"),
+        ("recommend", ["--user=u"], "--model=FOLDER is missing"),
+        ("recommend", ["--model=/nowhere", "--user=u"], "not an exported model"),
+        ("recommend", ["--model=x"], "give one of --user=RAW_ID and --users=FILE"),
+        ("recommend", ["--model=x", "--users=/nowhere"], "cannot read --users"),
+    ],
+)
+def test_bad_usage_gets_one_line_and_code_2(name, flags, complaint):
+    done = command(name, *flags)
+    assert done.returncode == 2
+    assert complaint in done.stderr and done.stderr.count("\n") == 1
