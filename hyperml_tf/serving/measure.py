@@ -77,32 +77,38 @@ def retrieval(
     catalogue = Catalogue(Ball(1.0), tf.cast(points, tf.float64))
     nothing = tf.fill([batch, 1], items)
     fewer = users[: max(batch, queries // 2)]
-    line = {"name": "retrieval", "rows": items, "dim": dim, "batch": batch, "k": _K}
+    k = tf.constant(_K)
 
-    lifted = tf.cast(catalogue.space.lift_item(tf.cast(points, tf.float64)), tf.float32)
     brute_force = BruteForce(k=_K)
-    brute_force.index(lifted)
+    brute_force.index(
+        tf.cast(catalogue.space.lift_item(tf.cast(points, tf.float64)), tf.float32)
+    )
     psi = tf.cast(catalogue.space.lift_query(fewer), tf.float32)
-    _, line["brute_force_per_second"] = _timed(lambda q: brute_force(q)[1], psi, batch)
+    _, brute_force_rate = _timed(lambda q: brute_force(q)[1], psi, batch)
 
     exact = ExactIndex(catalogue, users)
-    top = tf.constant(_K)
-    truth, line["exact_per_second"] = _timed(
-        lambda q: exact.top(q, nothing, top)[0], fewer, batch
-    )
-    proven = [exact.attempt(q, nothing, top)[2] for q in _batches(fewer, batch)]
-    line["exact_scanned_share"] = 1 - float(np.mean(proven))
+    truth, exact_rate = _timed(lambda q: exact.top(q, nothing, k)[0], fewer, batch)
+    proven = [exact.attempt(q, nothing, k)[2] for q in _batches(fewer, batch)]
 
     begin = time.perf_counter()
     scann = ScannIndex(catalogue, users, rounds=rounds)
-    line["scann_build_seconds"] = time.perf_counter() - begin
-    found, line["scann_per_second"] = _timed(
-        lambda q: scann.top(q, nothing, top)[0], users, batch
-    )
-    pairs = zip(found, truth, strict=False)
-    line["scann_recall10"] = float(np.mean([np.isin(t, f).mean() for f, t in pairs]))
-    line["scann_speedup"] = line["scann_per_second"] / line["brute_force_per_second"]
-    return line
+    build_seconds = time.perf_counter() - begin
+    found, scann_rate = _timed(lambda q: scann.top(q, nothing, k)[0], users, batch)
+    pairs = zip(truth, found, strict=False)
+    return {
+        "name": "retrieval",
+        "rows": items,
+        "dim": dim,
+        "batch": batch,
+        "k": _K,
+        "brute_force_per_second": brute_force_rate,
+        "exact_per_second": exact_rate,
+        "exact_scanned_share": 1 - float(np.mean(proven)),
+        "scann_build_seconds": build_seconds,
+        "scann_per_second": scann_rate,
+        "scann_speedup": scann_rate / brute_force_rate,
+        "scann_recall10": float(np.mean([np.isin(t, f).mean() for t, f in pairs])),
+    }
 
 
 def latency(

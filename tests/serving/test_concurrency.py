@@ -26,7 +26,7 @@ def requests(count, rng):
         )[rng.integers(3)]
 
 
-@pytest.mark.parametrize("count", [400, pytest.param(10_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [200, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_eight_threads_get_what_one_gets(count, models, interactions, tmp_path, rng):
     export.export(models["hyperml"], interactions, {}, tmp_path / "model")
     served = tf.saved_model.load(str(tmp_path / "model"))
