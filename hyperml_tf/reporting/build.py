@@ -174,7 +174,7 @@ def _sections(
             tables=named("table4", "figure4"), figures=drawn["sweeps"],
         ),
         section(
-            "space", "Where users and items lie",
+            "space", "Inside the embeddings: Figs 2, 3 and 5",
             tables=named("norms", "genres"), figures=drawn.get("space", ()),
         ),
         section("convergence", "Convergence", figures=drawn["convergence"]),

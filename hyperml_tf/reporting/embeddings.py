@@ -66,12 +66,16 @@ def load(run: Run, data_dir: pathlib.Path) -> Embedding | None:
     return Embedding(run, interactions, users, items, hyperbolic)
 
 
+# What MovieLens writes where it has no genre.
+_NO_GENRE = {"", "unknown", "(no genres listed)"}
+
+
 def genres(interactions: Interactions) -> tuple[np.ndarray, list[str]] | None:
     """Indicators [I, G] of the items' genres, and the G names; None without any."""
     table = interactions.items
     if table is None or "genres" not in table:
         return None
-    of_item = [set(text.split("|")) - {""} for text in table["genres"]]
+    of_item = [set(text.split("|")) - _NO_GENRE for text in table["genres"]]
     names = sorted(set().union(*of_item))
     if not names:
         return None

@@ -125,7 +125,7 @@ def convergence(
         return None
     ball = [part for part in _BALL if part[0] in history]
     drawing, panels = plt.subplots(
-        1, 2 + bool(ball), figsize=(3.6 * (2 + bool(ball)), 3)
+        1, 2 + bool(ball), figsize=(3.6 * (2 + bool(ball)), 3.4)
     )
     for term, colour in _LOSSES:
         if f"loss/{term}" in history:
@@ -142,8 +142,7 @@ def convergence(
     for axes in panels:
         axes.set_xlabel("epoch")
         axes.set_xlim(left=0)
-        if axes.get_legend_handles_labels()[0]:
-            axes.legend()
+        legend_below(axes)
     panels[0].set_ylim(bottom=0)
     drawing.suptitle(title, fontsize=11)
     return drawing
@@ -165,12 +164,16 @@ def _validation(
         if metric in published:
             axes.axhline(
                 100 * published[metric], color=colour, linestyle="--", linewidth=1.1,
-                label=f"{name}, paper's test value (Table {table})",
+                label=f"paper, Table {table} (test)",
             )  # fmt: skip
-    lowest, highest = axes.get_ylim()
-    # Room for the legend above the curves.
-    axes.set_ylim(min(lowest, 0), highest + 0.35 * (highest - min(lowest, 0)))
+    axes.set_ylim(0, min(100.0, 1.1 * axes.get_ylim()[1]))
     axes.set(title="Validation", ylabel="per cent")
+
+
+def legend_below(axes: Axes) -> None:
+    """A legend under the axes, where it hides nothing."""
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
 
 
 def epochs_of(runs: Sequence[Run]) -> str:

@@ -80,14 +80,11 @@ class Gallery:
                 of.append(self._of(dataset, "hyperml"))
         if not panels:
             return []
-        title = "HyperML: users and items of the test set in the Poincaré disk"
+        title = "HyperML on the test set"
         caption = f"{'; '.join(of)}. {_READING}"
-        return [
-            figures.save(
-                disk.disks(panels, title), self.folder, "figure2", f"Fig. 2: {title}",
-                caption,
-            )
-        ]  # fmt: skip
+        heading = f"Fig. 2: {title}, in the Poincaré disk"
+        drawing = disk.disks(panels, title)
+        return [figures.save(drawing, self.folder, "figure2", heading, caption)]
 
     def figure3(self) -> list[Figure]:
         """LRML, CML and HyperML side by side."""
@@ -170,16 +167,18 @@ class Gallery:
             row = [paper.dataset_title(dataset), TITLES[model], str(embedding.run.seed)]
             row.append(_interval(measures.mean_norm(embedding.users)))
             row.append(_interval(measures.mean_norm(items)))
+            row.append(_interval(measures.norm_ratio(embedding.users, items)))
             row.append(_interval(measures.norm_spread(items)))
             rows.append(row)
         header = ["Dataset", "Model", "seed", "users: mean norm", "items: mean norm"]
-        header += ["items: spread of norms"]
+        header += ["users over items", "items: spread of norms"]
         note = (
             "Norms in radii of the ball, with 95 % bootstrap intervals over users or "
-            "over items with a training interaction. Spread: standard deviation over "
-            "mean; 0 would be a sphere around the origin. The paper reads off Fig. 3 "
-            "that HyperML's users lie nearer to the origin than CML's, and that items "
-            "form a sphere around them."
+            "over items with a training interaction. Users over items: ratio of "
+            "the mean norms, which compares models whatever their scale. "
+            "Spread: standard deviation over mean; 0 would be a sphere around the "
+            "origin. The paper reads off Fig. 3 that HyperML's users lie nearer to the "
+            "origin than CML's, and that items form a sphere around them."
         )
         title = "Where users and items lie"
         return Table("norms", title, header, rows, note, text_columns=2)

@@ -38,15 +38,16 @@ class Purity(NamedTuple):
     permuted: Measured
 
 
-def measured(statistic: Callable[[np.ndarray], float], values: np.ndarray) -> Measured:
-    """A statistic of `values` [N] with its percentile bootstrap interval."""
+def measured(statistic: Callable[..., float], *samples: np.ndarray) -> Measured:
+    """A statistic of independent samples [N] with its percentile bootstrap interval."""
     rng = np.random.default_rng(0)
-    n = len(values)
-    resampled = [
-        statistic(values[rng.integers(0, n, size=n)]) for _ in range(_RESAMPLES)
-    ]
-    low, high = np.quantile(resampled, [0.025, 0.975])
-    return Measured(float(statistic(values)), float(low), float(high))
+
+    def resampled() -> list[np.ndarray]:
+        return [s[rng.integers(0, len(s), size=len(s))] for s in samples]
+
+    values = [statistic(*resampled()) for _ in range(_RESAMPLES)]
+    low, high = np.quantile(values, [0.025, 0.975])
+    return Measured(float(statistic(*samples)), float(low), float(high))
 
 
 def mean_norm(points: np.ndarray) -> Measured:
@@ -54,10 +55,16 @@ def mean_norm(points: np.ndarray) -> Measured:
     return measured(np.mean, np.linalg.norm(points, axis=1))
 
 
+def norm_ratio(points: np.ndarray, others: np.ndarray) -> Measured:
+    """Mean norm of points [N, D] over that of others [M, D]."""
+    norms = (np.linalg.norm(x, axis=1) for x in (points, others))
+    return measured(lambda one, other: float(one.mean() / other.mean()), *norms)
+
+
 def norm_spread(points: np.ndarray) -> Measured:
     """Standard deviation of the norms over their mean: 0 on a sphere around 0."""
     norms = np.linalg.norm(points, axis=1)
-    return measured(lambda sample: np.std(sample) / np.mean(sample), norms)
+    return measured(lambda sample: float(sample.std() / sample.mean()), norms)
 
 
 def nearest(embedding: Embedding, items: np.ndarray) -> np.ndarray:

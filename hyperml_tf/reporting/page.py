@@ -54,6 +54,10 @@ dt { color: var(--soft); } dd { margin: 0; min-width: 0; overflow-wrap: anywhere
 """
 
 
+# Wider pictures scroll sideways on a phone instead of shrinking to nothing.
+_WIDE_PIXELS = 800
+
+
 @dataclasses.dataclass(frozen=True)
 class Section:
     """One heading of the page, its text, tables and figures.
@@ -119,9 +123,12 @@ def _paragraphs(texts: Sequence[str]) -> str:
 
 
 def _figure(figure: Figure) -> str:
-    data = base64.b64encode(figure.png.read_bytes()).decode()
+    picture = figure.png.read_bytes()
+    pixels = int.from_bytes(picture[16:20], "big")  # the width in a PNG's header
+    wide = " class=wide" if pixels > _WIDE_PIXELS else ""
+    data = base64.b64encode(picture).decode()
     return (
-        f'<figure id="{html.escape(figure.name)}"><div class=wide>'
+        f'<figure id="{html.escape(figure.name)}"><div{wide}>'
         f'<img alt="{html.escape(figure.title)}" src="data:image/png;base64,{data}">'
         f"</div><figcaption><b>{html.escape(figure.title)}.</b> "
         f"{html.escape(figure.caption)}</figcaption></figure>"

@@ -7,7 +7,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure as Drawing
 
 from hyperml_tf.reporting import paper
-from hyperml_tf.reporting.figures import BLUE, GREY, VERMILLION
+from hyperml_tf.reporting.figures import BLUE, GREY, VERMILLION, legend_below
 from hyperml_tf.reporting.groups import Group, Results, sweep
 from hyperml_tf.reporting.result_tables import METRIC_TITLES
 
@@ -38,14 +38,14 @@ def draw(
         field: the swept field of the config.
         title: names dataset and model.
     """
-    drawing, panels = plt.subplots(1, 2, figsize=(8, 3.2))
+    drawing, panels = plt.subplots(1, 2, figsize=(8, 3.5))
     x = np.array(list(values))
     dataset = next(iter(values.values())).dataset
     for axes, (metric, name) in zip(panels, METRIC_TITLES.items(), strict=True):
         means = 100 * np.array([group.mean(metric) for group in values.values()])
         stds = 100 * np.array([group.std(metric) for group in values.values()])
         axes.errorbar(
-            x, means, yerr=np.nan_to_num(stds), color=BLUE, marker="o", markersize=4,
+            x, means, yerr=stds, color=BLUE, marker="o", markersize=4,
             capsize=3, linewidth=1.4, label="HyperML",
         )  # fmt: skip
         for value, group in values.items():
@@ -71,6 +71,6 @@ def draw(
             axes.set_xticks(x, [f"{value:g}" for value in x])
         axes.set(xlabel=f"{SYMBOLS[field]} (no unit)", ylabel="per cent", title=name)
         axes.margins(y=0.25)
-        axes.legend()
+        legend_below(axes)
     drawing.suptitle(title, fontsize=11)
     return drawing

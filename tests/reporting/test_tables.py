@@ -1,7 +1,17 @@
 import csv
 import io
 
-from hyperml_tf.reporting import documents, groups, record, result_tables, tables
+import pandas as pd
+from matplotlib import pyplot as plt
+
+from hyperml_tf.reporting import (
+    documents,
+    groups,
+    record,
+    result_tables,
+    sweeps,
+    tables,
+)
 from hyperml_tf.reporting.tables import BLANK, Table
 from tests.reporting.test_groups import rows
 
@@ -34,11 +44,44 @@ def test_table_2_improves_over_the_best_baseline_by_hand():
     table = rows(
         ("hyperml", "a", 0, 0.25), ("cml", "b", 0, 0.20), ("mf_bpr", "c", 0, 0.24)
     )
-    built = result_tables.table2(results(table), TITLES, {})
+    built = result_tables.table2(results(table), TITLES, pd.DataFrame())
     row = by_head(built, 0)
     assert row["Improvement"] == "+4.17 %"  # 25 / 24 = 1.041667
     assert row["over"] == "mf_bpr"
     assert by_head(built, 1)["Improvement"] == "+4.55 %"  # as the paper prints it
+
+
+def test_table_4_sets_each_c_against_cml_and_the_paper_by_hand():
+    table = rows(
+        ("hyperml", "a", 0, 0.30),
+        ("hyperml", "b", 0, 0.33, {"config": {"c": 2.0}, "variant": "c=2"}),
+        ("cml", "c", 0, 0.24),
+    )
+    table["hr10"] = [0.4, 0.5, 0.25]
+    found = results(table)
+    built = result_tables.sweep_table(found, sweeps.of_field(found, "c"), "c")
+    # .33/.24 = 1.375; .5/.25 = 2; the paper's Games column is HR@10.
+    assert list(built.rows[1]) == [
+        "Games", "2", "1", "33.00", "+37.50 %", "50.00", "+100.00 %",
+        "38.578 (HR@10)", BLANK,
+    ]  # fmt: skip
+    assert sweeps.of_field(found, "distortion_weight") == {}
+
+
+def test_the_sweep_figure_shows_what_the_table_holds():
+    table = rows(
+        ("hyperml", "a", 0, 0.30), ("hyperml", "a", 1, 0.32),
+        ("hyperml", "b", 0, 0.33, {"config": {"c": 2.0}}), ("cml", "c", 0, 0.24),
+    )  # fmt: skip
+    found = results(table)
+    values = sweeps.of_field(found, "c")["games"]
+    drawing = sweeps.draw(values, found.of("games", "cml"), "c", "HyperML on Games")
+    ndcg, hr = drawing.axes
+    line = ndcg.containers[0].lines[0]
+    assert line.get_xydata().tolist() == [[1.0, 31.0], [2.0, 33.0]]
+    legend = [text.get_text() for text in hr.get_legend().get_texts()]
+    assert sorted(legend) == ["CML", "HyperML", "HyperML, paper (Table 4)"]
+    plt.close(drawing)
 
 
 def test_markdown_csv_and_html_hold_the_same_cells_escaped():
