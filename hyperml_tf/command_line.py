@@ -34,6 +34,17 @@ def define_kernel() -> flags.FlagHolder:
     )
 
 
+def define_execution() -> tuple[flags.FlagHolder, ...]:
+    """The flags --executor, --jobs and --threads of the commands that run many."""
+    return (
+        flags.DEFINE_enum(
+            "executor", "local", ("local", "ray"), "Where runs run; ray: RAY_ADDRESS."
+        ),
+        flags.DEFINE_integer("jobs", None, "Runs at a time; default: one a core.", 1),
+        flags.DEFINE_integer("threads", 1, "TensorFlow's, of each run.", 0),
+    )
+
+
 def run(
     main: Callable[..., int | None], description: str, words: Sequence[str] = ()
 ) -> None:

@@ -19,8 +19,7 @@ _EVAL_EVERY = flags.DEFINE_integer("eval_every", None, "Instead of the config's.
 _SWEEP = flags.DEFINE_string(
     "sweep", None, "FIELD:VALUE,VALUE,…: a variant of every config for each value."
 )
-_JOBS = flags.DEFINE_integer("jobs", None, "Runs at a time; default: one a core.", 1)
-_THREADS = flags.DEFINE_integer("threads", 1, "TensorFlow's, of each run.", 0)
+_EXECUTOR, _JOBS, _THREADS = command_line.define_execution()
 _KERNEL = command_line.define_kernel()
 _DATA_DIR, _RUNS_DIR = command_line.define_folders()
 
@@ -28,7 +27,7 @@ _DATA_DIR, _RUNS_DIR = command_line.define_folders()
 def main() -> int:
     """Runs the schedule; 1 if a run failed."""
     from hyperml_tf.errors import InputError
-    from hyperml_tf.experiments import schedule
+    from hyperml_tf.experiments import executors, schedule
 
     if not _DATASETS.value:
         raise InputError("--datasets=KEY[,KEY] is missing")
@@ -43,9 +42,13 @@ def main() -> int:
         {field: value for field, value in shortened.items() if value is not None},
         sweep,
     )
-    jobs = _JOBS.value or schedule.default_jobs()
-    executor = schedule.LocalExecutor(
-        jobs, _THREADS.value, _DATA_DIR.value, _RUNS_DIR.value, _KERNEL.value
+    executor = executors.make(
+        kind=_EXECUTOR.value,
+        jobs=_JOBS.value,
+        threads=_THREADS.value,
+        data_dir=_DATA_DIR.value,
+        runs_dir=_RUNS_DIR.value,
+        kernel=_KERNEL.value,
     )
     return 1 if executor.execute(tasks) else 0
 

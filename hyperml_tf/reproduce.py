@@ -17,7 +17,10 @@ _MODELS = flags.DEFINE_list("models", None, "Model keys; default: all.")
 _SEEDS = flags.DEFINE_integer("seeds", 5, "Runs of each configuration.", 1)
 _EPOCHS = flags.DEFINE_integer("epochs", None, "Instead of the configs'.", 0)
 _EVAL_EVERY = flags.DEFINE_integer("eval_every", None, "Instead of the configs'.", 1)
-_JOBS = flags.DEFINE_integer("jobs", None, "Runs at a time; default: one a core.", 1)
+_SEARCH = flags.DEFINE_bool("search", False, "Search settings on validation before.")
+_BUDGET = flags.DEFINE_string("budget", "12", "Of each search; or full.")
+_SWEEPS = flags.DEFINE_bool("sweeps", True, "Run Table 4 and Fig. 4 too.")
+_EXECUTOR, _JOBS, _THREADS = command_line.define_execution()
 _TABLE = flags.DEFINE_multi_string("table", [], "KEY=FILE: a dataset from a table.")
 _ITEMS = flags.DEFINE_multi_string("items", [], "KEY=FILE: titles and genres.")
 _RAW_DIR = flags.DEFINE_string("raw_dir", "raw", "Where publishers' files lie.")
@@ -32,7 +35,7 @@ _DATA_DIR, _RUNS_DIR = command_line.define_folders()
 
 def main(word: str | None = None) -> int:
     """Does what `word` asks for: the demo, the tests, or the paper."""
-    from hyperml_tf.experiments import pipeline
+    from hyperml_tf.experiments import executors, pipeline
 
     if word == "test":
         return pipeline.test()
@@ -43,7 +46,16 @@ def main(word: str | None = None) -> int:
         datasets=_DATASETS.value or pipeline.default_datasets(word),
         models=_MODELS.value or pipeline.default_models(word),
         seeds=_SEEDS.value,
-        jobs=_JOBS.value,
+        search=_BUDGET.value if _SEARCH.value else None,
+        sweeps=_SWEEPS.value,
+        executor=executors.make(
+            kind=_EXECUTOR.value,
+            jobs=_JOBS.value,
+            threads=_THREADS.value,
+            data_dir=folders.data,
+            runs_dir=folders.runs,
+            kernel=_KERNEL.value,
+        ),
         overrides={
             name: value
             for name, value in (
@@ -57,11 +69,10 @@ def main(word: str | None = None) -> int:
         raw_dir=_RAW_DIR.value,
         mirror=_MIRROR.value,
         allow_count_mismatch=_ALLOW.value,
-        kernel=_KERNEL.value,
     )
     code = pipeline.reproduce(request, folders)
     if word == "demo" and code == 0:
-        pipeline.serve(request.datasets[0], folders)
+        pipeline.serve(request, folders)
     return code
 
 

@@ -6,6 +6,9 @@ Successive halving over random points of the grid; --budget=full trains all of i
 An interrupted search goes on where it was.
 """
 
+import json
+import pathlib
+
 from absl import flags
 from ml_collections import config_flags
 
@@ -17,8 +20,8 @@ _CONFIG = config_flags.DEFINE_config_file(
 )
 _BUDGET = flags.DEFINE_string("budget", "12", "Configurations to try, or `full`.")
 _SEED = flags.DEFINE_integer("seed", 0, "Of every run.", 0)
-_JOBS = flags.DEFINE_integer("jobs", None, "Runs at a time; default: one a core.", 1)
-_THREADS = flags.DEFINE_integer("threads", 1, "TensorFlow's, of each run.", 0)
+_OUTPUT = flags.DEFINE_string("output", None, "Write the best settings here, as JSON.")
+_EXECUTOR, _JOBS, _THREADS = command_line.define_execution()
 _KERNEL = command_line.define_kernel()
 _DATA_DIR, _RUNS_DIR = command_line.define_folders()
 
@@ -28,7 +31,8 @@ def main() -> None:
     from hyperml_tf.data import interactions
     from hyperml_tf.errors import InputError
     from hyperml_tf.experiments import config as configs
-    from hyperml_tf.experiments import schedule, search
+    from hyperml_tf.experiments import executors, search
+    from hyperml_tf.training.run_folder import write_atomically
 
     if _CONFIG.value is None:
         raise InputError("--config=run_configs/DATASET.py[:MODEL] is missing")
@@ -38,15 +42,22 @@ def main() -> None:
     configs.resolve(config)
     fixed = config_flags.get_override_values(FLAGS["config"])
     data = interactions.load(config.dataset, _DATA_DIR.value)
-    executor = schedule.LocalExecutor(
-        _JOBS.value or schedule.default_jobs(),
-        *(_THREADS.value, _DATA_DIR.value, _RUNS_DIR.value, _KERNEL.value),
+    executor = executors.make(
+        kind=_EXECUTOR.value,
+        jobs=_JOBS.value,
+        threads=_THREADS.value,
+        data_dir=_DATA_DIR.value,
+        runs_dir=_RUNS_DIR.value,
+        kernel=_KERNEL.value,
     )
     budget = None if _BUDGET.value == "full" else int(_BUDGET.value)
     found = search.search(config, data, budget, _SEED.value, executor, fixed)
     print(f"{config.dataset}/{config.model}, validation nDCG@10:")
     for candidate in found:
         print(f"  {100 * candidate.valid_ndcg10:.2f} %  {dict(candidate.overrides)}")
+    if _OUTPUT.value:
+        best = json.dumps(dict(found[0].overrides), indent=1) + "\n"
+        write_atomically(pathlib.Path(_OUTPUT.value), best)
     print("to commit:")
     for line in search.as_file(found[0], config.to_dict()) or ["(nothing changed)"]:
         print(f"    {line}")

@@ -18,7 +18,7 @@ from hyperml_tf.models.base import metric_init_scale
 from hyperml_tf.optimizers.poincare import RETRACTIONS
 
 #: The searched sets of the paper (§3.1).
-PAPER_GRID = {
+PAPER_GRID: dict[str, tuple] = {
     "optimizer": ("adam", "adagrad"),
     "learning_rate": (1e-2, 1e-3, 1e-4, 1e-5),
     "dim": (32, 64, 128),

@@ -5,6 +5,8 @@ user can run any of them alone.
 """
 
 import dataclasses
+import itertools
+import json
 import pathlib
 import subprocess
 import sys
@@ -13,12 +15,19 @@ from collections.abc import Mapping, Sequence
 from absl import logging
 
 from hyperml_tf.errors import InputError
-from hyperml_tf.experiments import catalogue, record, schedule
+from hyperml_tf.experiments import catalogue, executors, record, schedule
+from hyperml_tf.experiments.config import PAPER_GRID
 from hyperml_tf.models import MODELS
+from hyperml_tf.training.run_folder import Run
 
 _SKIPPED = 3  # exit code: a dataset's files are not there
 _DEMO_DATASET = "ml100k"
 _DEMO_MODELS = ("hyperml", "hyperts", "cml", "mf_bpr", "popularity")
+#: Field -> the paper's datasets and values: Table 4, and Fig. 4.
+_SWEEPS: dict[str, tuple[tuple[str, ...], tuple[float, ...]]] = {
+    "c": (("goodbooks", "games"), (0.5, 1.0, 2.0, 4.0, 8.0)),
+    "distortion_weight": (("meetup", "automotive"), PAPER_GRID["distortion_weight"]),
+}
 _ROOT = pathlib.Path(__file__).parents[2]
 
 
@@ -33,19 +42,35 @@ class Folders:
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """What to reproduce, and from which files."""
+    """What to reproduce, and from which files.
+
+    Attributes:
+        datasets: keys.
+        models: keys.
+        seeds: runs of each configuration.
+        search: budget of a search before, or None for the committed settings.
+        sweeps: whether to run Table 4 and Fig. 4 too, for their datasets.
+        executor: what runs the runs.
+        overrides: fields to set in every config.
+        tables: dataset -> file to prepare it from.
+        items: dataset -> file of titles and genres.
+        raw_dir: publishers' files.
+        mirror: URL to download from instead.
+        allow_count_mismatch: go on although counts differ.
+    """
 
     datasets: Sequence[str]
     models: Sequence[str]
     seeds: int
-    jobs: int | None
+    search: str | None
+    sweeps: bool
+    executor: executors.Executor
     overrides: Mapping[str, object]
     tables: Mapping[str, str]
     items: Mapping[str, str]
     raw_dir: str
     mirror: str | None
     allow_count_mismatch: bool
-    kernel: str
 
 
 def default_datasets(word: str | None) -> tuple[str, ...]:
@@ -54,8 +79,9 @@ def default_datasets(word: str | None) -> tuple[str, ...]:
 
 
 def default_models(word: str | None) -> tuple[str, ...]:
-    """All models, or the demo's."""
-    return _DEMO_MODELS if word == "demo" else tuple(MODELS)
+    """All models (GMF is only a part of NCF), or the demo's."""
+    every = tuple(model for model in MODELS if model != "gmf")
+    return _DEMO_MODELS if word == "demo" else every
 
 
 def by_dataset(flag: str, values: Sequence[str]) -> dict[str, str]:
@@ -97,9 +123,12 @@ def reproduce(request: Request, folders: Folders) -> int:
     return 1 if failed else _SKIPPED if skipped else 0
 
 
-def serve(dataset: str, folders: Folders) -> None:
+def serve(request: Request, folders: Folders) -> None:
     """Exports the HyperML run of seed 0 and recommends for one user."""
-    tasks = schedule.plan([dataset], ["hyperml"], [0], folders.data, folders.runs, {})
+    dataset = request.datasets[0]
+    tasks = schedule.plan(
+        [dataset], ["hyperml"], [0], folders.data, folders.runs, request.overrides
+    )
     output = f"export/{dataset}"
     export = ["hyperml_tf.export", f"--run={tasks[0].run.folder}"]
     export += [f"--data_dir={folders.data}", f"--output={output}"]
@@ -142,21 +171,50 @@ def _prepare(dataset: str, request: Request, folders: Folders) -> int:
 def _train(
     datasets: Sequence[str], request: Request, folders: Folders
 ) -> list[schedule.Task]:
-    tasks = schedule.plan(
-        datasets,
-        request.models,
-        range(request.seeds),
-        folders.data,
-        folders.runs,
-        request.overrides,
-    )
-    jobs = request.jobs or schedule.default_jobs()
-    waiting = [task for task in tasks if not task.run.done]
-    logging.info("%s", record.estimate(waiting, jobs))
-    executor = schedule.LocalExecutor(
-        jobs, 1, folders.data, folders.runs, request.kernel
-    )
-    return executor.execute(tasks)
+    tasks: dict[Run, schedule.Task] = {}
+
+    def add(dataset: str, model: str, overrides, sweep=({},)) -> None:
+        planned = schedule.plan(
+            datasets=[dataset],
+            models=[model],
+            seeds=range(request.seeds),
+            data_dir=folders.data,
+            runs_dir=folders.runs,
+            overrides=overrides,
+            sweep=sweep,
+        )
+        for task in planned:
+            tasks.setdefault(task.run, task)
+
+    for dataset, model in itertools.product(datasets, request.models):
+        found = _search(dataset, model, request, folders) if request.search else {}
+        overrides = {**found, **request.overrides}
+        add(dataset, model, overrides)
+        for field, (swept, values) in _SWEEPS.items():
+            if request.sweeps and model == "hyperml" and dataset in swept:
+                add(dataset, model, overrides, [{field: value} for value in values])
+    in_order = sorted(tasks.values(), key=lambda task: task.run.seed)
+    waiting = [task for task in in_order if not task.done]
+    logging.info("%s", record.estimate(waiting, request.executor.jobs))
+    return request.executor.execute(in_order)
+
+
+def _search(
+    dataset: str, model: str, request: Request, folders: Folders
+) -> dict[str, object]:
+    """Settings chosen on validation; {} for a model with nothing to search."""
+    if not catalogue.load(dataset, model).epochs:
+        return {}
+    output = pathlib.Path(folders.runs) / dataset / f"search-{model}.json"
+    output.parent.mkdir(parents=True, exist_ok=True)
+    command = ["hyperml_tf.search", f"--config={catalogue.path_of(dataset)}:{model}"]
+    command += [f"--config.dataset={dataset}", f"--budget={request.search}"]
+    command += [f"--config.{field}={v}" for field, v in request.overrides.items()]
+    command += [f"--data_dir={folders.data}", f"--runs_dir={folders.runs}"]
+    command += [f"--jobs={request.executor.jobs}", f"--output={output}"]
+    if _run(command):
+        raise InputError(f"the search of {dataset}/{model} failed; see above")
+    return json.loads(output.read_text())
 
 
 def _run(command: Sequence[str]) -> int:

@@ -5,7 +5,7 @@ import pathlib
 import statistics
 from collections.abc import Sequence
 
-from hyperml_tf.experiments import schedule
+from hyperml_tf.experiments import progress, schedule
 
 RECORD = pathlib.Path(__file__).parents[2] / "run_configs" / "results.csv"
 
@@ -37,10 +37,10 @@ def estimate(tasks: Sequence[schedule.Task], jobs: int) -> str:
             seconds += statistics.median(known) * task.config.epochs
         elif task.config.epochs:
             unknown += 1
-    seconds = (seconds + schedule.SECONDS_PER_RUN * len(tasks)) / jobs
+    seconds = (seconds + progress.SECONDS_PER_RUN * len(tasks)) / jobs
     epochs = sum(task.config.epochs for task in tasks)
     line = f"{len(tasks)} runs to do, {epochs:,} epochs, {jobs} at a time; "
-    line += f"estimate from recorded runs: {schedule.duration(seconds)}"
+    line += f"estimate from recorded runs: {progress.duration(seconds)}"
     if unknown:
         line += f", and {unknown} runs like none recorded: their ETA comes as they run"
     return line

@@ -18,7 +18,8 @@ from absl import logging
 from hyperml_tf.data.interactions import Interactions
 from hyperml_tf.experiments import config as configs
 from hyperml_tf.experiments import runs
-from hyperml_tf.experiments.schedule import LocalExecutor, Task
+from hyperml_tf.experiments.executors import Executor
+from hyperml_tf.experiments.schedule import Task
 
 #: Beside the paper's grid (§3.1): regularisation, for every model that has the field.
 REGULARISATION: dict[str, tuple] = {
@@ -57,10 +58,10 @@ def draw(
     """
     size = math.prod(len(values) for values in space.values())
     points = [dict(first)]
-    chosen = np.arange(size)
+    chosen = list(range(size))
     if budget is not None and budget < size:
-        chosen = np.random.default_rng(0).permutation(size)
-    for index in chosen.tolist():
+        chosen = np.random.default_rng(0).permutation(size).tolist()
+    for index in chosen:
         point = {}
         for field, values in space.items():
             index, place = divmod(index, len(values))
@@ -84,7 +85,7 @@ def search(
     data: Interactions,
     budget: int | None,
     seed: int,
-    executor: LocalExecutor,
+    executor: Executor,
     fixed: Mapping[str, object],
 ) -> list[Candidate]:
     """Runs the search, resuming what was done of it; best candidate first.

@@ -4,7 +4,7 @@ import pytest
 
 from hyperml_tf.errors import InputError
 from hyperml_tf.experiments import config as configs
-from hyperml_tf.experiments import launch, schedule
+from hyperml_tf.experiments import launch, progress, schedule
 
 
 def plan(data_dir, tmp_path, **changes):
@@ -33,8 +33,8 @@ def test_an_override_goes_to_the_models_that_have_the_field(data_dir, tmp_path):
     )
     assert (hyperml.config.c, hyperml.config.epochs, cml.config.epochs) == (2, 3, 3)
     assert popularity.config.epochs == 0
-    assert not any("config.c=" in word for word in cml.command("d", "r", 1))
-    assert "--config.c=2.0" in hyperml.command("d", "r", 1)
+    assert not any("config.c=" in word for word in cml.arguments("d", "r", 1))
+    assert "--config.c=2.0" in hyperml.arguments("d", "r", 1)
 
 
 def test_a_sweep_names_its_variants_and_keeps_the_base_row(data_dir, tmp_path):
@@ -67,4 +67,4 @@ def test_ncf_starts_from_runs_with_the_fields_it_shares():
     [(0.4, "0 s"), (59.4, "59 s"), (425, "7 min 05 s"), (12000, "3 h 20 min")],
 )
 def test_durations_read_well(seconds, words):
-    assert schedule.duration(seconds) == words
+    assert progress.duration(seconds) == words

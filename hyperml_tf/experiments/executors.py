@@ -1,0 +1,190 @@
+"""Carries schedules out: each run a process of `hyperml_tf.train`.
+
+Locally a few at a time, or on a Ray cluster. One thread a process is the default: two
+runs beside each other finish sooner than one after the other on two cores, and a
+run's bits do not depend on how many run.
+"""
+
+import abc
+import os
+import pathlib
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from absl import logging
+
+from hyperml_tf.errors import InputError
+from hyperml_tf.experiments.progress import Progress
+from hyperml_tf.experiments.schedule import Task
+
+_POLL_SECONDS = 0.5
+
+
+class Executor(abc.ABC):
+    """Runs tasks, some at a time, and says how it goes.
+
+    Args:
+        jobs: how many at a time.
+        threads: TensorFlow threads of each.
+        data_dir: prepared datasets.
+        runs_dir: runs.
+        kernel: what does the steps, one of `kernels.CHOICES`.
+    """
+
+    def __init__(
+        self,
+        jobs: int,
+        threads: int,
+        data_dir: str,
+        runs_dir: str,
+        kernel: str,
+    ):
+        self.jobs, self.threads, self.kernel = jobs, threads, kernel
+        self.data_dir, self.runs_dir = data_dir, runs_dir
+        self._running: dict[Any, Task] = {}
+
+    def execute(self, tasks: Sequence[Task]) -> list[Task]:
+        """Runs what is not finished yet; returns the tasks that failed.
+
+        A failed run does not stop the others. On an interrupt the processes are
+        ended; they go on from their checkpoints when asked for again.
+        """
+        waiting = [task for task in tasks if not task.done]
+        skipped = len(tasks) - len(waiting)
+        if skipped:
+            logging.info("%d of %d runs are finished already", skipped, len(tasks))
+        progress = Progress(waiting, self.jobs)
+        failed = []
+        try:
+            while waiting or self._running:
+                while waiting and len(self._running) < self.jobs:
+                    task = waiting.pop(0)
+                    task.run.folder.mkdir(parents=True, exist_ok=True)
+                    self._running[self._start(task)] = task
+                ended = [handle for handle in self._running if self._has_ended(handle)]
+                for task in [self._running.pop(handle) for handle in ended]:
+                    if task.done:
+                        progress.say_finished(task)
+                    else:
+                        failed.append(task)
+                        logging.error("%s failed: %s", task.name, _last_words(task))
+                progress.say_sometimes()
+                time.sleep(_POLL_SECONDS)
+        finally:
+            self._end(list(self._running))
+            self._running.clear()
+        return failed
+
+    def _arguments(self, task: Task) -> list[str]:
+        return task.arguments(self.data_dir, self.runs_dir, self.threads, self.kernel)
+
+    @abc.abstractmethod
+    def _start(self, task: Task) -> Any:
+        """Starts a task; returns a handle on it."""
+
+    @abc.abstractmethod
+    def _has_ended(self, handle: Any) -> bool:
+        """Whether the task of this handle has ended, well or badly."""
+
+    @abc.abstractmethod
+    def _end(self, handles: list[Any]) -> None:
+        """Ends what still runs."""
+
+
+class LocalExecutor(Executor):
+    """Runs tasks as processes on this machine."""
+
+    def _start(self, task):
+        with open(_log(task), "ab") as log:
+            return subprocess.Popen(
+                [sys.executable, *self._arguments(task)],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def _has_ended(self, handle):
+        return handle.poll() is not None
+
+    def _end(self, handles):
+        for process in handles:
+            process.terminate()
+        for process in handles:
+            process.wait()
+
+
+class RayExecutor(Executor):
+    """Runs tasks on a Ray cluster: that of RAY_ADDRESS, else one of this machine.
+
+    Every node needs this environment, and the folders at the same paths (a shared
+    file system). As many tasks run as the cluster has slots of `threads` CPUs.
+
+    Raises:
+        InputError: Ray is not installed.
+    """
+
+    def __init__(self, threads: int, data_dir: str, runs_dir: str, kernel: str):
+        try:
+            import ray
+        except ImportError:
+            raise InputError(
+                "--executor=ray needs Ray, which is not installed; run: pip install "
+                "'.[ray]'"
+            ) from None
+        self._ray = ray
+        address = os.environ.get("RAY_ADDRESS")
+        ray.init(address=address, log_to_driver=False, ignore_reinit_error=True)
+        slots = int(ray.cluster_resources()["CPU"] // max(threads, 1))
+        folders = [
+            str(pathlib.Path(folder).absolute()) for folder in (data_dir, runs_dir)
+        ]
+        super().__init__(max(slots, 1), threads, folders[0], folders[1], kernel)
+        self._remote = ray.remote(num_cpus=max(threads, 1), max_retries=0)(_run_logged)
+
+    def _start(self, task):
+        return self._remote.remote(self._arguments(task), str(_log(task)), os.getcwd())
+
+    def _has_ended(self, handle):
+        return bool(self._ray.wait([handle], timeout=0)[0])
+
+    def _end(self, handles):
+        for handle in handles:
+            self._ray.cancel(handle, force=True)
+
+
+def _run_logged(arguments: list[str], log: str, folder: str) -> int:
+    """Runs Python with `arguments` on a node of the cluster; its exit code."""
+    with open(log, "ab") as file:
+        return subprocess.run(
+            [sys.executable, *arguments],
+            cwd=folder,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        ).returncode
+
+
+def _log(task: Task) -> pathlib.Path:
+    return task.run.folder / "log.txt"
+
+
+def _last_words(task: Task) -> str:
+    log = _log(task)
+    lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
+    return f"{lines[-1] if lines else 'no message'} (see {log})"
+
+
+def make(
+    kind: str,
+    jobs: int | None,
+    threads: int,
+    data_dir: str,
+    runs_dir: str,
+    kernel: str,
+) -> Executor:
+    """The "local" or "ray" executor; without `jobs`, one local run a core."""
+    if kind == "ray":
+        return RayExecutor(threads, data_dir, runs_dir, kernel)
+    jobs = jobs or len(os.sched_getaffinity(0))
+    return LocalExecutor(jobs, threads, data_dir, runs_dir, kernel)
