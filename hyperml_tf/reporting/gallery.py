@@ -77,7 +77,7 @@ class Gallery:
             placed = self._placed(dataset, "hyperml")
             if placed is not None:
                 panels[paper.dataset_title(dataset)] = placed
-                of.append(self._of(dataset, "hyperml"))
+                of.append(self._drawn(dataset, "hyperml"))
         if not panels:
             return []
         title = "HyperML on the test set"
@@ -97,7 +97,7 @@ class Gallery:
                 placed = self._placed(dataset, model)
                 if placed is not None:
                     panels[TITLES[model]] = placed
-                    of.append(self._of(dataset, model))
+                    of.append(self._drawn(dataset, model))
             if len(panels) < 2:
                 continue
             where = paper.dataset_title(dataset)
@@ -137,7 +137,7 @@ class Gallery:
             title = f"HyperML on {paper.dataset_title(dataset)}: genres of items"
             drawing = disk.genres(embedding, items, indicators[items], names, title)
             caption = (
-                f"{self._of(dataset, 'hyperml')}. t-SNE of the {len(items)} items with "
+                f"{self._run(dataset, 'hyperml')}. t-SNE of the {len(items)} items with "
                 "the most training interactions, by hyperbolic distance; each panel "
                 "marks one genre (number of items). An item can have several. How pure "
                 "the neighbourhoods are is measured in the table."
@@ -146,17 +146,25 @@ class Gallery:
             return [figures.save(drawing, self.folder, name, heading, caption)]
         return []
 
-    def _of(self, dataset: str, model: str) -> str:
-        """Dataset, model, seed, epoch and sample, for captions."""
+    def _run(self, dataset: str, model: str) -> str:
+        """Dataset, model, seed and epoch, for captions."""
         embedding = self.embedding(dataset, model)
         assert embedding is not None
         run = embedding.run
+        return (
+            f"{TITLES[model]} on {paper.dataset_title(dataset)}, seed {run.seed}, "
+            f"epoch {run.metrics['best_epoch']}"
+        )
+
+    def _drawn(self, dataset: str, model: str) -> str:
+        """The run, and how many of its users and items are drawn."""
+        embedding = self.embedding(dataset, model)
+        assert embedding is not None
         users, items = disk.sample(embedding)
         total = int((embedding.interactions.test_item >= 0).sum())
         return (
-            f"{TITLES[model]} on {paper.dataset_title(dataset)}, seed {run.seed}, "
-            f"epoch {run.metrics['best_epoch']}, {len(users):,} of {total:,} test "
-            f"users and their {len(items):,} test items"
+            f"{self._run(dataset, model)}, {len(users):,} of {total:,} test users and "
+            f"their {len(items):,} test items"
         )
 
     def norms(self) -> Table:

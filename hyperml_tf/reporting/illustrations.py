@@ -43,12 +43,13 @@ def swept(sources: Sources, folder: pathlib.Path) -> list[Figure]:
             symbol, where = sweeps.SYMBOLS[field], paper.dataset_title(dataset)
             title = f"HyperML on {where} by {symbol}"
             cml = sources.results.of(dataset, "cml")
-            drawing = sweeps.draw(values, cml, field, title)
+            drawing = sweeps.draw(values, cml, field, title, TITLES)
             seeds = sorted({group.n for group in values.values()})
             caption = (
                 f"Test metrics of HyperML as {symbol} alone changes, over "
                 f"{' to '.join(map(str, seeds))} seed(s). Bars: one sample standard "
-                "deviation; faint dots: each seed; CML as a level."
+                "deviation; faint dots: each seed; CML as a level, the better of its "
+                "two variants on validation."
             )
             if field == "distortion_weight" and dataset in paper.FIGURE4_BEST:
                 caption += (

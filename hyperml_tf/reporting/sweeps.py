@@ -28,7 +28,11 @@ def of_field(results: Results, field: str) -> dict[str, dict[float, Group]]:
 
 
 def draw(
-    values: Mapping[float, Group], cml: Group | None, field: str, title: str
+    values: Mapping[float, Group],
+    cml: Group | None,
+    field: str,
+    title: str,
+    titles: Mapping[str, str],
 ) -> Drawing:
     """nDCG@10 and HR@10 by the swept value, with CML as a level.
 
@@ -37,6 +41,7 @@ def draw(
         cml: the group to compare with, if it was run.
         field: the swept field of the config.
         title: names dataset and model.
+        titles: names of the models.
     """
     drawing, panels = plt.subplots(1, 2, figsize=(8, 3.5))
     x = np.array(list(values))
@@ -53,7 +58,9 @@ def draw(
             axes.plot([value] * group.n, seeds, ".", color=BLUE, alpha=0.3)
         if cml is not None:
             level = 100 * cml.mean(metric)
-            axes.axhline(level, color=VERMILLION, linewidth=1.4, label="CML")
+            axes.axhline(
+                level, color=VERMILLION, linewidth=1.4, label=titles[cml.model]
+            )
             if cml.n > 1:
                 spread = 100 * cml.std(metric)
                 axes.axhspan(

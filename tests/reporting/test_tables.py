@@ -75,12 +75,14 @@ def test_the_sweep_figure_shows_what_the_table_holds():
     )  # fmt: skip
     found = results(table)
     values = sweeps.of_field(found, "c")["games"]
-    drawing = sweeps.draw(values, found.of("games", "cml"), "c", "HyperML on Games")
+    drawing = sweeps.draw(
+        values, found.of("games", "cml"), "c", "HyperML on Games", TITLES
+    )
     ndcg, hr = drawing.axes
     line = ndcg.containers[0].lines[0]
     assert line.get_xydata().tolist() == [[1.0, 31.0], [2.0, 33.0]]
     legend = [text.get_text() for text in hr.get_legend().get_texts()]
-    assert sorted(legend) == ["CML", "HyperML", "HyperML, paper (Table 4)"]
+    assert sorted(legend) == ["HyperML", "HyperML, paper (Table 4)", "cml"]
     plt.close(drawing)
 
 
