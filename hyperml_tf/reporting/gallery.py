@@ -137,8 +137,8 @@ class Gallery:
             title = f"HyperML on {paper.dataset_title(dataset)}: genres of items"
             drawing = disk.genres(embedding, items, indicators[items], names, title)
             caption = (
-                f"{self._run(dataset, 'hyperml')}. t-SNE of the {len(items)} items with "
-                "the most training interactions, by hyperbolic distance; each panel "
+                f"{self._run(dataset, 'hyperml')}. t-SNE of the {len(items)} items "
+                "with the most training interactions, by hyperbolic distance; a panel "
                 "marks one genre (number of items). An item can have several. How pure "
                 "the neighbourhoods are is measured in the table."
             )
