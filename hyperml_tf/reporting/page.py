@@ -21,7 +21,7 @@ _CSS = """
   --line: #353c44; --back: #14171a; --band: #1d2226; --link: #6ab7e8; }
   img { filter: invert(.92) hue-rotate(180deg); } }
 * { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 72rem; padding: 1rem clamp(.8rem, 3vw, 2rem) 4rem;
+body { margin: 0 auto; max-width: 84rem; padding: 1rem clamp(.8rem, 3vw, 2rem) 4rem;
   font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--back);
   overflow-wrap: break-word; }
 h1 { font-size: 1.6rem; line-height: 1.25; margin: .6rem 0; }
