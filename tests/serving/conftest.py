@@ -52,7 +52,6 @@ def models(interactions):
     popularity.adapt(interactions.train_item)
     return {
         "hyperml": HyperML(USERS, ITEMS, c=1.0, **hyperbolic),
-        "hyperml_c4": HyperML(USERS, ITEMS, c=4.0, **hyperbolic),
         "hyperts": HyperTS(USERS, ITEMS, c=1.0, **hyperbolic),
         "cml": CML(USERS, ITEMS, **metric),
         "mf_bpr": MFBPR(USERS, ITEMS, l2=0.0, **TABLES),

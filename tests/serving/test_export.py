@@ -18,7 +18,7 @@ RELOAD = pathlib.Path(__file__).with_name("reload.py")
 EVERY_USER = [f"u{user}é" for user in range(USERS)]
 K = 7
 SOON = ("hyperml", "lrml")
-LATER = ("hyperml_c4", "hyperts", "cml", "mf_bpr", "popularity")
+LATER = ("hyperts", "cml", "mf_bpr", "popularity")
 KEYS = [*SOON, *(pytest.param(key, marks=pytest.mark.slow) for key in LATER)]
 # float32 arithmetic in `score` of models without points; float64 elsewhere.
 TOLERANCE = {"lrml": 1e-5}
