@@ -95,8 +95,7 @@ def _help(description: str) -> str:
 
 
 def _guarded(main: Callable[[], int | None]) -> int:
-    # A plain `kill` should leave as Ctrl-C does: files closed, one line said.
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         return main() or 0
     except InputError as error:
@@ -107,6 +106,11 @@ def _guarded(main: Callable[[], int | None]) -> int:
         _fail(f"{error.strerror or error}: {error.filename or ''}", 2)
     except KeyboardInterrupt:
         _fail("interrupted; the same command goes on from the last checkpoint", 130)
+
+
+def _interrupt(*_) -> NoReturn:
+    """A plain `kill` leaves as Ctrl-C does: files closed, one line said."""
+    raise KeyboardInterrupt
 
 
 def _fail(message: str, code: int) -> NoReturn:
