@@ -12,6 +12,8 @@ The keys user·I + s_j - j ascend over the whole training set, so that count is 
 binary search for user·I + r.
 """
 
+from types import ModuleType
+
 import numpy as np
 import tensorflow as tf
 
@@ -29,13 +31,20 @@ class TripletSampler:
         interactions: the prepared dataset.
         seed: root of the order and of the negatives.
         negatives: n, drawn for each positive, with replacement.
+        compiled: the library of `kernels.build`, for the same draws in less time.
 
     Attributes:
         epoch_size: triplets in one epoch. A user who has every item in training has
             no negative, hence no triplet; all other interactions count.
     """
 
-    def __init__(self, interactions: Interactions, seed: int, negatives: int = 1):
+    def __init__(
+        self,
+        interactions: Interactions,
+        seed: int,
+        negatives: int = 1,
+        compiled: ModuleType | None = None,
+    ):
         users = np.asarray(interactions.train_user, np.int64)
         items = np.asarray(interactions.train_item, np.int64)
         order = np.lexsort((items, users))
@@ -53,6 +62,7 @@ class TripletSampler:
             )
         self._seed = tf.constant(seed, tf.int64)
         self._num_items, self._negatives = num_items, negatives
+        self._compiled = compiled
         # Eager tensors captured by the map function: never copied into the graph.
         self._users = tf.constant(users[has_negative], tf.int32)
         self._items = tf.constant(items[has_negative], tf.int32)
@@ -80,6 +90,15 @@ class TripletSampler:
 
     def _draw_negatives(self, users: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
         fraction = tf.random.stateless_uniform(tf.shape(users), key, dtype=tf.float64)
+        if self._compiled:
+            return self._compiled.hyperml_negatives(
+                keys=self._keys,
+                row_starts=self._row_starts,
+                eligible=self._eligible,
+                user=users,
+                fraction=fraction,
+                num_items=self._num_items,
+            )
         drawn = tf.cast(fraction * tf.gather(self._eligible, users), tf.int64)
         sought = tf.cast(users, tf.int64) * self._num_items + drawn
         found = tf.searchsorted(self._keys, sought, side="right", out_type=tf.int64)

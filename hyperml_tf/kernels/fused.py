@@ -1,6 +1,7 @@
 """Which models and optimizers have a fused step, and the call of the op."""
 
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import tensorflow as tf
@@ -78,6 +79,23 @@ def use(
         logging.info("kernel: tensorflow, as %s", reason)
         return "tensorflow"
     return "fused"
+
+
+def compiled(choice: str) -> ModuleType | None:
+    """The compiled ops for `TripletSampler`, whose draws do not depend on them.
+
+    Args:
+        choice: one of `kernels.CHOICES`.
+
+    Returns:
+        The library; None for "tensorflow", or where it cannot be built.
+    """
+    if choice == "tensorflow":
+        return None
+    try:
+        return build.library()
+    except KernelUnavailable:  # `use` says why
+        return None
 
 
 class FusedSteps:

@@ -1,5 +1,5 @@
-// The TensorFlow op around `step.h`: inputs checked, variables locked, many steps a
-// call.
+// The TensorFlow ops: HypermlSteps, around `step.h`, with inputs checked, variables
+// locked and many steps a call; and HypermlNegatives.
 
 #include <algorithm>
 #include <memory>
@@ -246,6 +246,85 @@ class StepsOp : public tf::OpKernel {
 };
 
 REGISTER_KERNEL_BUILDER(Name("HypermlSteps").Device(tf::DEVICE_CPU), StepsOp);
+
+// ------------------------------------------------------------------ negatives
+
+// Draws negatives as the TensorFlow path does, but searches only the user's own keys:
+// the r-th item that is not among those of `user`, r = floor(fraction * eligible), see
+// data/triplets.py; `keys` [N] ascend, those of user u from row_starts[u] on.
+REGISTER_OP("HypermlNegatives")
+    .Input("keys: int64")
+    .Input("row_starts: int64")
+    .Input("eligible: double")
+    .Input("user: int32")
+    .Input("fraction: double")
+    .Output("negative: int32")
+    .Attr("num_items: int >= 1")
+    .SetShapeFn([](tf::shape_inference::InferenceContext* context) {
+      context->set_output(0, context->input(3));
+      return absl::OkStatus();
+    });
+
+// Users this far ahead have what they need fetched: their row, then their keys.
+constexpr int64_t kRowAhead = 16, kKeysAhead = 8;
+
+// How many of `count` ascending keys are <= sought; without branches to mispredict.
+inline int64_t CountUpTo(int64_t sought, const int64_t* keys, int64_t count) {
+  const int64_t* at = keys;
+  for (int64_t left = count; left > 0;) {
+    const int64_t half = (left + 1) / 2;
+    at += at[half - 1] <= sought ? half : 0;
+    left -= half;
+  }
+  return at - keys;
+}
+
+class NegativesOp : public tf::OpKernel {
+ public:
+  explicit NegativesOp(tf::OpKernelConstruction* context) : OpKernel(context) {
+    OP_REQUIRES_OK(context, context->GetAttr("num_items", &num_items_));
+  }
+
+  void Compute(tf::OpKernelContext* context) override {
+    const auto keys = context->input(0).flat<int64_t>();
+    const auto row_starts = context->input(1).flat<int64_t>();
+    const auto eligible = context->input(2).flat<double>();
+    const auto user = context->input(3).flat<int32_t>();
+    const auto fraction = context->input(4).flat<double>();
+    const int64_t users = row_starts.size(), count = user.size();
+    OP_REQUIRES(context, eligible.size() == users && fraction.size() == count,
+                absl::InvalidArgumentError("row_starts and eligible, and user and "
+                                           "fraction, must have equal lengths"));
+    for (int64_t i = 0; i < count; ++i) {
+      OP_REQUIRES(context, user(i) >= 0 && user(i) < users,
+                  absl::InvalidArgumentError(absl::StrCat(
+                      "user id ", user(i), " is not in [0, ", users, ")")));
+    }
+    tf::Tensor* output;
+    OP_REQUIRES_OK(context,
+                   context->allocate_output(0, context->input(3).shape(), &output));
+    auto negative = output->flat<int32_t>();
+    for (int64_t i = 0; i < count; ++i) {
+      const int32_t later = user(std::min(i + kRowAhead, count - 1));
+      __builtin_prefetch(&row_starts(later));
+      __builtin_prefetch(&eligible(later));
+      const int32_t soon = user(std::min(i + kKeysAhead, count - 1));
+      __builtin_prefetch(keys.data() + row_starts(soon));
+
+      const int64_t u = user(i), begin = row_starts(u);
+      const int64_t end = u + 1 < users ? row_starts(u + 1) : keys.size();
+      const int64_t drawn = static_cast<int64_t>(fraction(i) * eligible(u));
+      const int64_t below =
+          CountUpTo(u * num_items_ + drawn, keys.data() + begin, end - begin);
+      negative(i) = static_cast<int32_t>(drawn + below);
+    }
+  }
+
+ private:
+  int64_t num_items_;
+};
+
+REGISTER_KERNEL_BUILDER(Name("HypermlNegatives").Device(tf::DEVICE_CPU), NegativesOp);
 
 }  // namespace
 }  // namespace hyperml

@@ -97,7 +97,8 @@ def _fit(
     model: Recommender, config, interactions, run, sampler_seed, stop_epoch, kernel
 ) -> Record:
     negatives = config.get("negatives", 1)
-    sampler = TripletSampler(interactions, sampler_seed, negatives)
+    compiled = fused.compiled(kernel)
+    sampler = TripletSampler(interactions, sampler_seed, negatives, compiled)
     steps = sampler.steps_per_epoch(config.batch_size)
     optimizer = build.build_optimizer(config, steps)
     used = fused.use(model, optimizer, config.batch_size * negatives, kernel)
