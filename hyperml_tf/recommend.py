@@ -22,11 +22,15 @@ def main() -> None:
     """Prints one table per user."""
     if not _MODEL.value:
         raise InputError("--model=FOLDER is missing, e.g. --model=export/games")
-    if (_USER.value is None) == (_USERS.value is None):
-        raise InputError("give one of --user=RAW_ID and --users=FILE")
     from hyperml_tf.serving.recommend import Exported, read_users
 
-    users = [_USER.value] if _USERS.value is None else read_users(_USERS.value)
+    one, file = _USER.value, _USERS.value
+    if one is not None and file is None:
+        users = [one]
+    elif file is not None and one is None:
+        users = read_users(file)
+    else:
+        raise InputError("give one of --user=RAW_ID and --users=FILE")
     for table in Exported(_MODEL.value).tables(users, _K.value, _EXCLUDE_SEEN.value):
         print(table, end="\n\n")
 

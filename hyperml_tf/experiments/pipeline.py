@@ -146,7 +146,7 @@ def test() -> int:
         ["ruff", "check", "."],
         ["ruff", "format", "--check", "."],
         ["mypy"],
-        ["pytest"],
+        ["pytest", "--numprocesses=2", "--dist=loadfile"],
     ):
         code = subprocess.run([sys.executable, "-m", *command], cwd=_ROOT).returncode
         if code:
