@@ -104,9 +104,9 @@ def _compare(model, users, targets, known_row, known_item):
 
     def eligible(compare):
         everywhere = tf.reduce_sum(
-            tf.cast(compare(scores, target[:, tf.newaxis]), tf.float64), axis=1
+            tf.cast(compare(scores, target[:, tf.newaxis]), tf.int32), axis=1
         )
-        among_known = tf.cast(compare(known, known_target), tf.float64)
+        among_known = tf.cast(compare(known, known_target), tf.int32)
         return everywhere - count(among_known, known_row, tf.size(users))
 
     better, tied = eligible(tf.greater), eligible(tf.equal)

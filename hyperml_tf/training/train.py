@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+import tf_keras as keras
 from absl import logging
 
 from hyperml_tf.data.interactions import Interactions
@@ -101,14 +102,10 @@ def _fit(
     sampler = TripletSampler(interactions, sampler_seed, negatives, compiled)
     steps = sampler.steps_per_epoch(config.batch_size)
     optimizer = build.build_optimizer(config, steps)
-    used = fused.use(model, optimizer, config.batch_size * negatives, kernel)
-    run.write_json("environment.json", run.environment | {"kernel": used})
-    steps_per_call = BATCHES_PER_CHUNK if used == "fused" else 1
-    calls = -(-steps // steps_per_call)
-    model.compile(
-        optimizer=optimizer,
-        steps_per_execution=min(calls, _STEPS_PER_EXECUTION // steps_per_call),
+    used, calls = compile_model(
+        model, optimizer, steps, config.batch_size * negatives, kernel
     )
+    run.write_json("environment.json", run.environment | {"kernel": used})
     board = Board(run, config)
     record = Record(
         run, interactions, board, config.eval_every, config.epochs, config.patience
@@ -126,6 +123,36 @@ def _fit(
         )
     board.close()
     return record
+
+
+def compile_model(
+    model: Recommender,
+    optimizer: keras.optimizers.Optimizer,
+    steps: int,
+    triplets: int,
+    kernel: str,
+) -> tuple[str, int]:
+    """Compiles `model` for `fit`.
+
+    Args:
+        model: the model.
+        optimizer: its optimizer.
+        steps: of an epoch.
+        triplets: of a step.
+        kernel: one of `kernels.CHOICES`.
+
+    Returns:
+        The kernel that it has, and the batches that `fit` takes in an epoch: of whole
+        chunks if fused, see `TripletSampler.dataset`.
+    """
+    used = fused.use(model, optimizer, triplets, kernel)
+    steps_per_call = BATCHES_PER_CHUNK if used == "fused" else 1
+    calls = -(-steps // steps_per_call)
+    model.compile(
+        optimizer=optimizer,
+        steps_per_execution=min(calls, _STEPS_PER_EXECUTION // steps_per_call),
+    )
+    return used, calls
 
 
 def _finish(model, interactions, run, record) -> dict:

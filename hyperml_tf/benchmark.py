@@ -1,0 +1,107 @@
+"""Measures speed and memory; JSON lines on stdout, progress on stderr.
+
+python -m hyperml_tf.benchmark --rows=10000,31000,140000,1000000 --threads=1
+
+What is measured, each in a process of its own so that `peak_rss_mb` is its own:
+training, one model at a time (`fit/…` with sampling, `step/…` on ready-made triplets,
+both kernels), `pipeline`, `ranking`, `retrieval`, `latency`.
+"""
+
+import functools
+import json
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+
+from absl import flags
+
+from hyperml_tf import command_line
+
+FLAGS = flags.FLAGS
+_ROWS = flags.DEFINE_list("rows", ["31000"], "U + I, three fifths of them users.")
+_DIM = flags.DEFINE_integer("dim", 64, "D.", 1)
+_BATCH = flags.DEFINE_integer("batch", 512, "Positives of a step.", 1)
+_THREADS = flags.DEFINE_integer("threads", 1, "TensorFlow's; 0: one a core.", 0)
+_DROPOUT = flags.DEFINE_float("dropout", 0.0, "Of training; the peers have none.")
+_ONLY = flags.DEFINE_list("only", [], "Of the names above, models included.")
+_RECORD = flags.DEFINE_string("record", None, "File to append the lines to.")
+_HERE = flags.DEFINE_string("here", None, "One name, measured in this process.")
+
+
+def main() -> int:
+    """Measures what was asked for; 1 if a measurement failed."""
+    rows = [int(size) for size in _ROWS.value]
+    if _HERE.value:
+        _measure(_HERE.value, rows[0])
+        return 0
+    failed = 0
+    for size in rows:
+        for name in _ONLY.value or _names():
+            print(f"{name}, {size} rows …", file=sys.stderr, flush=True)
+            done = subprocess.run(
+                [
+                    *(sys.executable, "-m", "hyperml_tf.benchmark", f"--here={name}"),
+                    *(f"--rows={size}", f"--dim={_DIM.value}"),
+                    *(f"--batch={_BATCH.value}", f"--threads={_THREADS.value}"),
+                    f"--dropout={_DROPOUT.value}",
+                ],
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            failed += done.returncode != 0
+            print(done.stdout, end="", flush=True)
+            if _RECORD.value:
+                with open(_RECORD.value, "a") as file:
+                    file.write(done.stdout)
+    return 1 if failed else 0
+
+
+def _names() -> list[str]:
+    from hyperml_tf.experiments import speed
+
+    return [*speed.TRAINED, "pipeline", "ranking", "retrieval", "latency"]
+
+
+def _measure(name: str, rows: int) -> None:
+    from hyperml_tf.errors import InputError
+    from hyperml_tf.experiments import speed
+    from hyperml_tf.serving import measure
+    from hyperml_tf.serving.export import INDEXES
+    from hyperml_tf.training import environment, train
+
+    train.use_threads(_THREADS.value)
+    dim, batch = _DIM.value, _BATCH.value
+    measures: dict[str, Callable[[], list[dict]]] = {
+        **{
+            key: functools.partial(
+                speed.training, key, rows, dim, batch, _DROPOUT.value
+            )
+            for key in speed.TRAINED
+        },
+        "pipeline": lambda: speed.pipeline(rows, dim, batch),
+        "ranking": lambda: speed.ranking(rows, dim, batch),
+        "retrieval": lambda: [measure.retrieval(rows, dim)],
+        "latency": lambda: [measure.latency(rows, dim, index=i) for i in INDEXES],
+    }
+    if name not in measures:
+        raise InputError(f"{name!r} is not measured; one of: {', '.join(measures)}")
+    machine = environment.describe()
+    kept = ("commit", "device", "processor")
+    common = {
+        "rows": rows,
+        "dim": dim,
+        "batch": batch,
+        "threads": _THREADS.value or os.cpu_count(),
+        "triplets_per_second": None,
+        "ms_per_step": None,
+    }
+    for line in measures[name]():
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        said = {"name": name, **common, **line, "peak_rss_mb": round(peak)}
+        print(json.dumps(said | {key: machine[key] for key in kept}), flush=True)
+
+
+if __name__ == "__main__":
+    command_line.run(main, __doc__)

@@ -1,0 +1,203 @@
+"""Speed of training, of its input and of evaluation, on synthetic interactions.
+
+Every function returns a list of lines for `benchmarks.jsonl`. Rates are per wall
+second and per CPU second: the second is what to compare on a machine that is shared.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import tensorflow as tf
+import tf_keras as keras
+
+from hyperml_tf.data.interactions import Interactions
+from hyperml_tf.data.triplets import BATCHES_PER_CHUNK, TripletSampler
+from hyperml_tf.evaluation import protocol
+from hyperml_tf.experiments import config as configs
+from hyperml_tf.kernels import fused
+from hyperml_tf.models import MODELS, Recommender
+from hyperml_tf.training import build, train
+
+_POPULARITY_EXPONENT = 0.7
+_READY_TRIPLETS = 1 << 20
+_SECONDS = 3.0
+_WARM_UP_SECONDS = 1.0
+# An epoch here is so many steps: long enough for the clock, whatever the model.
+_STEPS_PER_EPOCH = 2 * BATCHES_PER_CHUNK
+
+TRAINED = tuple(key for key in MODELS if key != "popularity")
+
+
+def synthetic(rows: int, per_user: int = 10, negatives: int = 100) -> Interactions:
+    """Interactions of 0.6 rows users with 0.4 rows items, mildly Zipf.
+
+    Args:
+        rows: U + I.
+        per_user: training interactions of each, before repeated ones go.
+        negatives: stored for each user and split.
+    """
+    rng = np.random.default_rng(0)
+    users, items = round(0.6 * rows), round(0.4 * rows)
+    weight = 1 / np.arange(1, items + 1) ** _POPULARITY_EXPONENT
+    by_popularity = rng.permutation(items)
+    drawn = np.searchsorted(
+        np.cumsum(weight) / weight.sum(), rng.random((users, per_user))
+    )
+    pairs = np.unique(
+        np.arange(users)[:, np.newaxis] * items
+        + by_popularity[np.minimum(drawn, items - 1)]
+    )
+    # Held out and negative are any items: ranking costs the same.
+    held_out = rng.integers(items, size=(2, users), dtype=np.int32)
+    listed = rng.integers(items, size=(2, users, negatives), dtype=np.int32)
+    return Interactions(
+        name="synthetic",
+        folder=None,  # type: ignore[arg-type]
+        stats={"users": users, "items": items, "fingerprint": "synthetic"},
+        train_user=(pairs // items).astype(np.int32),
+        train_item=(pairs % items).astype(np.int32),
+        valid_item=held_out[0],
+        test_item=held_out[1],
+        valid_negatives=listed[0],
+        test_negatives=listed[1],
+    )
+
+
+def pipeline(rows: int, dim: int, batch: int) -> list[dict]:
+    """Triplets alone, with and without the compiled search."""
+    del dim
+    data = synthetic(rows)
+    lines = []
+    for kernel in ("fused", "tensorflow"):
+        sampler = TripletSampler(data, 0, compiled=fused.compiled(kernel))
+        chunks = iter(sampler.dataset(batch, 0, kernel == "fused"))
+        next(chunks)
+        rates = _rates(lambda: int(next(chunks)[0].shape[0]))  # noqa: B023
+        lines.append({"name": f"pipeline/{kernel}", **_as_line(rates, batch)})
+    return lines
+
+
+def training(key: str, rows: int, dim: int, batch: int, dropout: float) -> list[dict]:
+    """`fit` of a model with sampling, and on ready-made triplets, by every kernel."""
+    data = synthetic(rows)
+    return [
+        line
+        for kernel in ("fused", "tensorflow")
+        for ready in (False, True)
+        for line in _training(data, key, kernel, ready, dim, batch, dropout)
+    ]
+
+
+def _training(data, key, kernel, ready, dim, batch, dropout) -> Iterator[dict]:
+    config = configs.for_model(key)
+    config.dataset, config.dropout = "synthetic", dropout
+    config.dim, config.batch_size = dim, batch
+    if config.get("pretrained"):
+        config.pretrained = False
+    config = configs.resolve(config)
+    negatives = config.get("negatives", 1)
+    model = build.build_model(config, data, 0)
+    optimizer = build.build_optimizer(config, _STEPS_PER_EPOCH)
+    try:
+        used, calls = train.compile_model(
+            model, optimizer, _STEPS_PER_EPOCH, batch * negatives, kernel
+        )
+    except fused.KernelUnavailable:
+        return
+    if ready:
+        stream = _ready_triplets(data, batch, negatives, used == "fused")
+    else:
+        sampler = TripletSampler(data, 0, negatives, fused.compiled(kernel))
+        stream = sampler.dataset(batch, 0, used == "fused")
+    clock = _Clock()
+    model.fit(stream, steps_per_epoch=calls, epochs=10**6, callbacks=[clock], verbose=0)
+    triplets = _STEPS_PER_EPOCH * batch * negatives
+    rates = tuple(
+        triplets / float(np.median(spans)) for spans in zip(*clock.spans, strict=True)
+    )
+    step = "step" if ready else "fit"
+    line = _as_line(rates, batch * negatives)
+    yield {"name": f"{step}/{key}/{used}", "dropout": dropout, **line}
+
+
+class _Clock(keras.callbacks.Callback):
+    """Times epochs, wall and CPU; ends `fit` when there are enough."""
+
+    def __init__(self):
+        super().__init__()
+        self.spans = []
+        self._first = None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._begin = time.perf_counter(), time.process_time()
+
+    def on_epoch_end(self, epoch, logs=None):
+        wall, cpu = time.perf_counter(), time.process_time()
+        if self._first is None:  # the first epoch traces
+            self._first = wall
+        elif wall - self._first > _WARM_UP_SECONDS:
+            self.spans.append((wall - self._begin[0], cpu - self._begin[1]))
+        enough = wall - self._first > _WARM_UP_SECONDS + _SECONDS
+        self.model.stop_training = enough and len(self.spans) > 2
+
+
+def _ready_triplets(
+    data: Interactions, batch: int, negatives: int, whole_chunks: bool
+) -> tf.data.Dataset:
+    """Batches of pairs of the data with uniform negatives, drawn beforehand."""
+    rng = np.random.default_rng(1)
+    size = batch * (BATCHES_PER_CHUNK if whole_chunks else 1)
+    count = max(1, _READY_TRIPLETS // (size * negatives))
+    chosen = rng.integers(len(data.train_user), size=(count, size))
+    shape = (count, size) if negatives == 1 else (count, size, negatives)
+    drawn = rng.integers(data.num_items, size=shape, dtype=np.int32)
+    columns = data.train_user[chosen], data.train_item[chosen], drawn
+    return tf.data.Dataset.from_tensor_slices(columns).repeat().prefetch(2)
+
+
+def ranking(rows: int, dim: int, batch: int) -> list[dict]:
+    """Both rankings of every user by HyperML, CML and MF-BPR."""
+    del batch
+    data = synthetic(rows)
+    lines = []
+    for key in ("hyperml", "cml", "mf_bpr"):
+        config = configs.for_model(key)
+        config.dataset, config.dim = "synthetic", dim
+        model = build.build_model(configs.resolve(config), data, 0)
+        for kind, rank in (("sampled", protocol.sampled), ("full", protocol.full)):
+            seconds, cpu = _seconds(rank, model, data)
+            lines.append(
+                {
+                    "name": f"ranking/{kind}/{key}",
+                    "users": data.num_users,
+                    "items": data.num_items,
+                    "seconds": seconds,
+                    "cpu_seconds": cpu,
+                    "users_per_second": data.num_users / seconds,
+                }
+            )
+    return lines
+
+
+def _seconds(rank: Callable, model: Recommender, data: Interactions):
+    wall, cpu = time.perf_counter(), time.process_time()
+    rank(model, data, "test")
+    return time.perf_counter() - wall, time.process_time() - cpu
+
+
+def _rates(work: Callable[[], int]) -> tuple[float, float]:
+    """What `work` returns, per wall and per CPU second, after a warm-up."""
+    for seconds in (_WARM_UP_SECONDS, _SECONDS):
+        wall, cpu, done = time.perf_counter(), time.process_time(), 0
+        while time.perf_counter() - wall < seconds:
+            done += work()
+    return done / (time.perf_counter() - wall), done / (time.process_time() - cpu)
+
+
+def _as_line(rates: tuple[float, float], triplets: int) -> dict:
+    return {
+        "triplets_per_second": round(rates[0]),
+        "triplets_per_cpu_second": round(rates[1]),
+        "ms_per_step": round(1e3 * triplets / rates[0], 4),
+    }
