@@ -1,0 +1,53 @@
+"""`./run_all.sh` on a table: does what is new, and only that."""
+
+import pytest
+
+from tests import synthetic
+
+
+@pytest.mark.slow
+def test_reproduce_does_what_is_new_and_notices_a_changed_table(command, tmp_path):
+    table = synthetic.write_table(tmp_path / "tiny.csv")
+
+    def reproduce(*more: str) -> tuple[str, set]:
+        done = command(
+            "hyperml_tf.reproduce",
+            *("--datasets=tiny", "--models=cml,popularity", f"--table=tiny={table}"),
+            *("--epochs=2", "--eval_every=1", "--jobs=2", *more),
+            *(f"--{name}_dir={tmp_path / name}" for name in ("data", "runs", "raw")),
+            f"--output={tmp_path / 'report'}",
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout, set((tmp_path / "runs").rglob("metrics.json"))
+
+    said, first = reproduce("--seeds=1")
+    assert "2 runs to do" in said and "ETA" in said and len(first) == 2
+    assert (tmp_path / "report" / "report.html").exists()
+
+    said, again = reproduce("--seeds=1")
+    assert "0 runs to do" in said and again == first
+
+    said, more = reproduce("--seeds=2")
+    assert "1 runs to do" in said and len(more - first) == 1
+
+    synthetic.write_table(table, seed=6)
+    said, changed = reproduce("--seeds=1")
+    assert "2 runs to do" in said and len(changed - more) == 2
+
+
+def test_a_dataset_without_files_is_skipped_with_exit_code_3(command, tmp_path):
+    done = command(
+        "hyperml_tf.reproduce",
+        *("--datasets=meetup", "--models=popularity"),
+        *(f"--{name}_dir={tmp_path / name}" for name in ("data", "runs", "raw")),
+        f"--output={tmp_path / 'report'}",
+    )
+    assert done.returncode == 3
+    assert "skipped: meetup" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("flag", ["--table=games", "--items=games", "--table==x"])
+def test_a_table_without_key_or_file_is_refused(flag, command, tmp_path):
+    done = command("hyperml_tf.reproduce", flag, f"--runs_dir={tmp_path}")
+    assert done.returncode == 2
+    assert "KEY=FILE" in done.stderr
