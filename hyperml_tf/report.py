@@ -18,7 +18,9 @@ _RECORD = flags.DEFINE_string(
 _RESULTS_MD = flags.DEFINE_string("results_md", None, "Write this from the record.")
 _README = flags.DEFINE_string("readme", None, "Rewrite its table from the record.")
 _EMBEDDINGS = flags.DEFINE_bool(
-    "embeddings", True, "Restore models for Figs 2, 3 and 5 (seconds a run)."
+    "embeddings",
+    True,
+    "Restore models for Figs 2, 3, 5 and the explorer (seconds a run).",
 )
 _DATA_DIR, _RUNS_DIR = command_line.define_folders()
 

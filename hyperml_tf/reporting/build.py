@@ -1,7 +1,7 @@
 """Builds the report, the record and the documents, and writes them."""
 
 import pathlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 from absl import logging
@@ -50,7 +50,7 @@ def report(
         record_path: record to update, and to report along with the runs.
         results_md: document to write from the record.
         readme: document whose table to rewrite from the record.
-        embeddings: whether to restore models for Figs 2, 3 and 5.
+        embeddings: whether to restore models for Figs 2, 3 and 5 and the explorer.
 
     Raises:
         InputError: nothing to report, or a document without its markers.
@@ -119,6 +119,7 @@ def _write_report(sources: Sources, output: pathlib.Path, embeddings: bool) -> N
         "convergence": illustrations.convergence(sources, folder),
         "sweeps": illustrations.swept(sources, folder),
     }
+    explorer: list[pages.Section] = []
     if embeddings:
         # Only here: restoring models and t-SNE take their time to load.
         from hyperml_tf.reporting.gallery import Gallery
@@ -127,6 +128,7 @@ def _write_report(sources: Sources, output: pathlib.Path, embeddings: bool) -> N
         parts = gallery.figure2(), gallery.figure3(), gallery.figure5()
         drawn["space"] = [figure for part in parts for figure in part]
         built |= _by_name([gallery.norms(), gallery.purity()])
+        explorer.append(gallery.explorer())
         sources.absent.extend(gallery.notes)
     (output / "tables").mkdir(parents=True, exist_ok=True)
     for table in built.values():
@@ -135,7 +137,7 @@ def _write_report(sources: Sources, output: pathlib.Path, embeddings: bool) -> N
         write_atomically(stem.with_suffix(".md"), text)
         write_atomically(stem.with_suffix(".csv"), tables.comma_separated(table))
     title = "HyperML on TensorFlow: report"
-    html = pages.page(title, _lead(sources), _sections(sources, built, drawn))
+    html = pages.page(title, _lead(sources), _sections(sources, built, drawn, explorer))
     write_atomically(output / "report.html", html)
     count = sum(map(len, drawn.values()))
     logging.info("%s: %d tables, %d figures", output / "report.html", len(built), count)
@@ -157,6 +159,7 @@ def _sections(
     sources: Sources,
     built: Mapping[str, Table],
     drawn: Mapping[str, list[figures.Figure]],
+    explorer: Sequence[pages.Section],
 ) -> list[pages.Section]:
     def named(*names: str) -> list[Table]:
         return [built[name] for name in names if name in built]
@@ -177,6 +180,7 @@ def _sections(
             "space", "Inside the embeddings: Figs 2, 3 and 5",
             tables=named("norms", "genres"), figures=drawn.get("space", ()),
         ),
+        *explorer,
         section("convergence", "Convergence", figures=drawn["convergence"]),
         section(
             "contradictions", "Where the paper contradicts itself",

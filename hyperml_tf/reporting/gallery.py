@@ -1,4 +1,4 @@
-"""Figs 2, 3 and 5, and what the paper reads off them in numbers."""
+"""Figs 2, 3 and 5, the explorer, and what the paper reads off them in numbers."""
 
 import pathlib
 from collections.abc import Iterator, Sequence
@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from absl import logging
 
 from hyperml_tf.models import TITLES
-from hyperml_tf.reporting import disk, embeddings, figures, measures, paper
+from hyperml_tf.reporting import disk, embeddings, explorer, figures, measures, paper
 from hyperml_tf.reporting.embeddings import Embedding
 from hyperml_tf.reporting.figures import Figure
+from hyperml_tf.reporting.page import Section
 from hyperml_tf.reporting.sources import Sources
 from hyperml_tf.reporting.tables import Table
 from hyperml_tf.training.run_folder import Run
@@ -145,6 +146,19 @@ class Gallery:
             name, heading = f"figure5_{dataset}", f"Fig. 5: {title}"
             return [figures.save(drawing, self.folder, name, heading, caption)]
         return []
+
+    def explorer(self) -> Section:
+        """HyperML's users to look into, one run a dataset."""
+        runs, of = [], []
+        for dataset in self.sources.results.datasets:
+            placed = self._placed(dataset, "hyperml")
+            if placed is not None:
+                embedding = self.embedding(dataset, "hyperml")
+                assert embedding is not None
+                title = paper.dataset_title(dataset)
+                runs.append(explorer.run_data(embedding, placed, title))
+                of.append(self._run(dataset, "hyperml"))
+        return explorer.section(runs, of)
 
     def _run(self, dataset: str, model: str) -> str:
         """Dataset, model, seed and epoch, for captions."""

@@ -70,6 +70,7 @@ class Section:
         tables: then the tables.
         figures: then the figures.
         extra: then this, HTML already.
+        style: CSS that `extra` needs.
     """
 
     key: str
@@ -79,6 +80,7 @@ class Section:
     tables: Sequence[Table] = ()
     figures: Sequence[Figure] = ()
     extra: str = ""
+    style: str = ""
 
     @property
     def empty(self) -> bool:
@@ -89,13 +91,14 @@ class Section:
 def page(title: str, lead: Sequence[str], sections: Sequence[Section]) -> str:
     """The whole page; sections without content are left out."""
     shown = [section for section in sections if not section.empty]
+    style = _CSS + "".join(section.style for section in shown)
     links = " ".join(
         f'<a href="#{html.escape(s.key)}">{html.escape(s.title)}</a>' for s in shown
     )
     return (
         "<!doctype html>\n<html lang=en>\n<head><meta charset=utf-8>\n"
         '<meta name=viewport content="width=device-width, initial-scale=1">\n'
-        f"<title>{html.escape(title)}</title>\n<style>{_CSS}</style></head>\n<body>\n"
+        f"<title>{html.escape(title)}</title>\n<style>{style}</style></head>\n<body>\n"
         f"<h1>{html.escape(title)}</h1>\n{_paragraphs(lead)}\n<nav>{links}</nav>\n"
         + "\n".join(_section(section) for section in shown)
         + "\n</body>\n</html>\n"
