@@ -4,7 +4,9 @@
 (() => {
   const byId = (id) => document.getElementById(id);
   const runs = JSON.parse(byId("explorer-data").textContent);
-  const [canvas, tip, panel] = ["disk", "tip", "panel"].map((x) => byId(`explorer-${x}`));
+  const [canvas, tip, status, panel] = ["disk", "tip", "status", "panel"].map((x) =>
+    byId(`explorer-${x}`),
+  );
   const [runList, find, userList, whole] = ["run", "find", "user", "whole"].map((x) =>
     byId(`explorer-${x}`),
   );
@@ -31,23 +33,25 @@
         x: of.norm[row] * Math.cos(of.angle[row]),
         y: of.norm[row] * Math.sin(of.angle[row]),
       }));
-    // Users last: drawn over items.
     points = { item: place(items, "item"), user: place(users, "user") };
     find.value = "";
     listUsers();
     select(null);
   }
 
-  /** Users whose id, history or recommendations hold the text sought. */
+  /** The user of the id sought, else all whose id begins with the text, or whose
+   * history or recommendations have it in a title. */
   function matching() {
     const text = find.value.trim().toLowerCase();
     if (!text) return points.user;
     const { history, top } = run.users;
+    const ids = run.users.id.map((id) => id.toLowerCase());
+    if (ids.includes(text)) return [points.user[ids.indexOf(text)]];
     const named = points.item.map((item) => item.name.toLowerCase().includes(text));
     const holds = (row) => named[row];
     return points.user.filter(
       ({ row }) =>
-        String(run.users.id[row]).toLowerCase() === text ||
+        ids[row].startsWith(text) ||
         history[row].some(holds) ||
         top[row].some(holds),
     );
@@ -75,6 +79,7 @@
     button.type = "button";
     if (mark) button.append(element("em", mark));
     if (value) button.append(element("b", value));
+    button.setAttribute("aria-description", `norm ${item.norm.toFixed(3)}`);
     const point = () => pointAt(item);
     button.addEventListener("pointerenter", point);
     button.addEventListener("focus", point);
@@ -95,8 +100,8 @@
     highlighted = new Map();
     userList.value = user ? user.row : "";
     if (!user) {
-      const help = "Choose a user: in the disk, or from the list above.";
-      panel.replaceChildren(element("p", help));
+      status.textContent = "No user chosen";
+      panel.replaceChildren();
       pointAt(null);
       return;
     }
@@ -106,15 +111,12 @@
     const held = item(of.held[row]);
     of.history[row].forEach((i) => highlighted.set(item(i), "history"));
     of.top[row].forEach((i) => highlighted.set(item(i), "top"));
-    const heading = element("h3", `User ${of.id[row]}`);
-    heading.setAttribute("aria-live", "polite");
+    status.textContent = `User ${of.id[row]}, norm ${user.norm.toFixed(3)}`;
     const shown = of.history[row].length;
     const total = of.interactions[row];
     const rank = of.held_rank[row].toLocaleString("en");
     panel.replaceChildren(
-      heading,
-      element("p", `Norm ${user.norm.toFixed(3)}`),
-      element("h4", "Recommendations, and their distances"),
+      element("h3", "Recommendations, and their distances"),
       listing(
         "ol",
         "top",
@@ -126,12 +128,12 @@
           ),
         ),
       ),
-      element("h4", "Held out for the test"),
+      element("h3", "Held out for the test"),
       listing("ul", "held", [
         entry(held, of.held_distance[row].toFixed(3), `rank ${rank}`),
       ]),
       element(
-        "h4",
+        "h3",
         shown < total
           ? `History: the last ${shown} of ${total.toLocaleString("en")}`
           : `History: all ${total}`,
@@ -203,19 +205,15 @@
     const style = getComputedStyle(canvas);
     const colour = (name) => style.getPropertyValue(`--${name}`).trim();
     const [ink, back] = [colour("ink"), colour("back")];
-    const all = [...points.item, ...points.user];
-    const reach = all.reduce((most, point) => Math.max(most, point.norm), 0.01);
+    const far = (most, point) => Math.max(most, point.norm);
+    const reach = points.item.reduce(far, points.user.reduce(far, 0.01));
     const extent = whole.checked ? 1 : Math.min(1, 1.05 * reach);
     scale = Math.max(0, size / 2 - MARGIN) / extent;
     paint.clearRect(0, 0, size, size);
     paint.font = "11px system-ui, sans-serif";
     rings(extent, ink);
-    for (const point of all) {
-      paint.globalAlpha = selected ? 0.16 : point.kind === "user" ? 0.75 : 0.45;
-      paint.fillStyle = colour(point.kind);
-      shape(point, point.kind, point.kind === "user" ? 3.5 : 2.8);
-      paint.fill();
-    }
+    scatter("item", 2.8, selected ? 0.16 : 0.45, colour("item"));
+    scatter("user", 3.5, selected ? 0.16 : 0.75, colour("user"));
     paint.globalAlpha = 1;
     if (selected) drawSelection(colour, back);
     if (pointed) {
@@ -223,6 +221,15 @@
       paint.lineWidth = 2;
       shape(pointed, "user", 10);
       paint.stroke();
+    }
+  }
+
+  function scatter(kind, radius, alpha, ink) {
+    paint.globalAlpha = alpha;
+    paint.fillStyle = ink;
+    for (const point of points[kind]) {
+      shape(point, kind, radius);
+      paint.fill();
     }
   }
 

@@ -153,7 +153,7 @@ def test_without_runs_the_section_is_left_out():
 
 @pytest.fixture
 def page(embedding, make_run, monkeypatch, tmp_path):
-    """`report.html` of two seeds whose restored points are `embedding`."""
+    """`report.html` of two datasets whose restored points are `embedding`."""
     restored = []
 
     def load(run, data_dir):
@@ -161,17 +161,18 @@ def page(embedding, make_run, monkeypatch, tmp_path):
         return dataclasses.replace(embedding, run=run)
 
     monkeypatch.setattr(embeddings, "load", load)
-    for seed in (1, 0):
-        make_run(seed=seed)
+    for dataset in ("games", "yelp"):
+        for seed in (1, 0):
+            make_run(dataset, seed=seed)
     build.report(tmp_path / "runs", tmp_path / "data", tmp_path / "report")
-    assert restored == [0]
+    assert restored == [0, 0]  # once each, the lowest seed
     return tmp_path / "report" / "report.html"
 
 
 def test_the_report_holds_the_explorer_unless_embeddings_are_off(page, tmp_path):
     text = page.read_text()
     assert '<a href="#explorer">' in text and "fixed random sample" in text
-    assert "HyperML on Games, seed 0, epoch 2." in text
+    assert "HyperML on Games, seed 0, epoch 2" in text
     assert text.count("<script") == text.count("</script>") == 2
     assert not re.search(r"https?://(?!www\.w3\.org)", text)
     build.report(
@@ -203,7 +204,7 @@ addEventListener("load", () => {
       clientY: box.top + box.width / 2 - scale * y }));
   };
   const panel = () => ({
-    heading: texts("#explorer-panel h3"),
+    status: one("#explorer-status").textContent,
     top: texts("#explorer-top span"),
     distances: texts("#explorer-top b"),
     history: texts("#explorer-history span"),
@@ -235,6 +236,11 @@ addEventListener("load", () => {
   find.dispatchEvent(new Event("input"));
   found.none = texts("#explorer-user option");
   one("#explorer-whole").click();
+  const runs = one("#explorer-run");
+  found.runs = texts("#explorer-run option");
+  runs.value = 1;
+  runs.dispatchEvent(new Event("change"));
+  found.switched = panel();
   found.images = document.images.length;
   found.broken = window.broken || 0;
   found.overflow = document.documentElement.scrollWidth - innerWidth;
@@ -268,7 +274,7 @@ def in_chromium(path, tmp_path):
 def test_hover_click_tap_and_keys_work_in_a_browser(page, embedding, tmp_path):
     text = page.read_text()
     script = re.search(r"id=explorer-data>(.*?)</script>", text, re.DOTALL)[1]
-    (run,) = json.loads(script)
+    run = json.loads(script)[0]
     angle, norm = (
         np.array(run["items"][key] + run["users"][key]) for key in ("angle", "norm")
     )
@@ -288,21 +294,25 @@ def test_hover_click_tap_and_keys_work_in_a_browser(page, embedding, tmp_path):
     )
     found, log = in_chromium(driven, tmp_path)
 
+    def norm_of(row):
+        return f"{np.linalg.norm(embedding.users[row]):.3f}"
+
     def panel(row):
         data, titles = embedding.interactions, embedding.interactions.items["title"]
         expected = slow_ranking(embedding, row)[:10]
         history = data.train_item[data.train_user == row][::-1]
         return {
-            "heading": [f"User u{row}"],
+            "status": f"User u{row}, norm {norm_of(row)}",
             "top": [titles[item] for _, item in expected],
             "distances": [f"{distance:.3f}" for distance, _ in expected],
             "history": [titles[item] for item in history],
         }
 
-    assert found["first"] == found["cleared"]
-    assert found["first"]["heading"] == found["first"]["top"] == []
-    facts = f"user, norm {np.linalg.norm(embedding.users[user]):.3f}"
-    assert found["hover"] == [f"user u{user}", facts]
+    assert found["first"] == found["cleared"] == found["switched"]
+    assert found["first"]["status"] == "No user chosen"
+    assert found["first"]["top"] == found["first"]["history"] == []
+    assert sorted(found["runs"]) == ["Games", "Yelp"]
+    assert found["hover"] == [f"user u{user}", f"user, norm {norm_of(user)}"]
     assert found["clicked"] == found["tapped"] == panel(user)
     assert found["redrawn"]
     assert found["listed"] == panel(0) and NASTY in found["listed"]["history"]
