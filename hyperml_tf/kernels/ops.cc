@@ -124,9 +124,9 @@ void UseHugePages(float* data, int64_t bytes) {
   if (end <= begin) return;
   void* first = reinterpret_cast<void*>(begin);
   madvise(first, end - begin, MADV_HUGEPAGE);
-#if defined(MADV_COLLAPSE)
-  madvise(first, end - begin, MADV_COLLAPSE);
-#endif
+  // Since Linux 6.1, for pages that are there already. glibc 2.36 lacks its name.
+  constexpr int kMadvCollapse = 25;
+  madvise(first, end - begin, kMadvCollapse);
 #endif
 }
 
