@@ -1,0 +1,36 @@
+"""README and RESULTS.md hold what the committed record says, and nothing else."""
+
+import pathlib
+
+import pytest
+
+from hyperml_tf.experiments import catalogue, record
+from hyperml_tf.reporting import build, documents
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def generated():
+    return build.recorded_tables(record.RECORD)
+
+
+def test_readme_holds_the_records_table(generated):
+    tables, absent = generated
+    text = (ROOT / "README.md").read_text()
+    block = documents.readme_block(tables["results"], absent)
+    assert documents.with_block(text, block, "README.md") == text
+
+
+def test_results_md_is_the_records(generated):
+    tables, absent = generated
+    text = (ROOT / "RESULTS.md").read_text()
+    assert documents.results_md(list(tables.values()), absent) == text
+
+
+def test_every_recorded_run_names_a_committed_config_file():
+    rows = record.read()
+    assert rows
+    assert {row["dataset"] for row in rows} <= {
+        path.stem for path in catalogue.FOLDER.glob("*.py")
+    }
