@@ -82,7 +82,7 @@ def _parse(arguments: list[str], description: str, words: Sequence[str]) -> list
 
 def _unquoted(error: Exception) -> str:
     # ml_collections passes on the repr of a KeyError: quotes and newlines escaped.
-    return re.sub(r"\\n", "; ", str(error)).replace("\\", "").replace("'", "")
+    return re.sub(r"\\n", "; ", str(error)).translate({ord(c): None for c in "\\'\""})
 
 
 def _help(description: str) -> str:
