@@ -23,8 +23,9 @@ _POPULARITY_EXPONENT = 0.7
 _READY_TRIPLETS = 1 << 20
 _SECONDS = 3.0
 _WARM_UP_SECONDS = 1.0
-# An epoch here is so many steps: long enough for the clock, whatever the model.
-_STEPS_PER_EPOCH = 2 * BATCHES_PER_CHUNK
+# Steps of an epoch here: Keras spends a millisecond between epochs, which is to be
+# nothing beside it.
+_STEPS_PER_EPOCH = {"fused": 32 * BATCHES_PER_CHUNK, "tensorflow": 128}
 
 TRAINED = tuple(key for key in MODELS if key != "popularity")
 
@@ -98,10 +99,11 @@ def _training(data, key, kernel, ready, dim, batch, dropout) -> Iterator[dict]:
     config = configs.resolve(config)
     negatives = config.get("negatives", 1)
     model = build.build_model(config, data, 0)
-    optimizer = build.build_optimizer(config, _STEPS_PER_EPOCH)
+    steps = _STEPS_PER_EPOCH[kernel]
+    optimizer = build.build_optimizer(config, steps)
     try:
         used, calls = train.compile_model(
-            model, optimizer, _STEPS_PER_EPOCH, batch * negatives, kernel
+            model, optimizer, steps, batch * negatives, kernel
         )
     except fused.KernelUnavailable:
         return
@@ -112,7 +114,7 @@ def _training(data, key, kernel, ready, dim, batch, dropout) -> Iterator[dict]:
         stream = sampler.dataset(batch, 0, used == "fused")
     clock = _Clock()
     model.fit(stream, steps_per_epoch=calls, epochs=10**6, callbacks=[clock], verbose=0)
-    triplets = _STEPS_PER_EPOCH * batch * negatives
+    triplets = steps * batch * negatives
     rates = tuple(
         triplets / float(np.median(spans)) for spans in zip(*clock.spans, strict=True)
     )
