@@ -30,7 +30,7 @@ class Progress:
         for task in self.tasks:
             kind = (task.run.dataset, task.run.model)
             rows = task.run.history()
-            done = task.epochs_done
+            done = int(rows[-1]["epoch"]) if rows else 0
             if done:
                 pace.setdefault(kind, []).append((float(rows[-1]["seconds"]), done))
             if not task.done:

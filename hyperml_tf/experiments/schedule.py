@@ -95,11 +95,11 @@ def plan(
     Raises:
         InputError: a dataset is not prepared, or a config is out of range.
     """
+    fingerprints = {d: interactions.load(d, data_dir).fingerprint for d in datasets}
     tasks: dict[Run, Task] = {}
     for seed, dataset, model, swept in itertools.product(
         seeds, datasets, models, sweep
     ):
-        data = interactions.load(dataset, data_dir)
         config = catalogue.load(dataset, model)
         if not config.epochs and seed != seeds[0]:
             continue
@@ -113,7 +113,7 @@ def plan(
             fitting["variant"] = " ".join(named)
         config.update(fitting)
         resolved = configs.resolve(config)
-        run = runs.locate(runs_dir, resolved, data.fingerprint, seed)
+        run = runs.locate(runs_dir, resolved, fingerprints[dataset], seed)
         tasks.setdefault(run, Task(resolved, run, tuple(fitting.items())))
     return list(tasks.values())
 
