@@ -167,7 +167,7 @@ def gmf() -> ml_collections.ConfigDict:
     """GMF, half of NCF's pre-training."""
     config = _trained("gmf")
     config.negatives = 4  # the NCF paper's
-    config.dense_init = "glorot"  # "paper": U(±α) leaves a deep pyramid no signal
+    config.dense_init = "glorot"  # "paper": U(±α), which learns later
     config.l2 = 0.0
     return config
 

@@ -24,8 +24,8 @@ class _PointwiseRecommender(Recommender):
         dim: D of the tables.
         init_scale: α of the tables' initialiser.
         dropout: rate on looked-up rows.
-        dense_init: "glorot", or "paper": U(-α, α) for kernels too, which leaves a
-            deep pyramid without signal (README, departures).
+        dense_init: "glorot", or "paper": U(-α, α) for kernels too, with which a
+            pyramid learns later (README, departures).
         l2: weight of the squared rows of a pair.
         seed: root of initialisation and dropout.
     """
