@@ -3,7 +3,8 @@
 python -m hyperml_tf.search --config=run_configs/games.py:cml --budget=12 --jobs=2
 
 Successive halving over random points of the grid; --budget=full trains all of it.
-An interrupted search goes on where it was.
+An interrupted search goes on where it was. Other values, or fields beyond the paper:
+--space=negatives:1,3,10 --space=learning_rate:0.001,0.0003
 """
 
 import json
@@ -19,6 +20,9 @@ _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "FILE[:MODEL]; a field given by --config.FIELD=… stays fixed."
 )
 _BUDGET = flags.DEFINE_string("budget", "12", "Configurations to try, or `full`.")
+_SPACE = flags.DEFINE_multi_string(
+    "space", [], "FIELD:VALUE,VALUE,…: try these values instead of the grid's."
+)
 _SEED = flags.DEFINE_integer("seed", 0, "Of every run.", 0)
 _OUTPUT = flags.DEFINE_string("output", None, "Write the best settings here, as JSON.")
 _EXECUTOR, _JOBS, _THREADS = command_line.define_execution()
@@ -31,7 +35,7 @@ def main() -> None:
     from hyperml_tf.data import interactions
     from hyperml_tf.errors import InputError
     from hyperml_tf.experiments import config as configs
-    from hyperml_tf.experiments import executors, search
+    from hyperml_tf.experiments import executors, schedule, search
     from hyperml_tf.training.run_folder import write_atomically
 
     if _CONFIG.value is None:
@@ -51,7 +55,8 @@ def main() -> None:
         kernel=_KERNEL.value,
     )
     budget = None if _BUDGET.value == "full" else int(_BUDGET.value)
-    found = search.search(config, data, budget, _SEED.value, executor, fixed)
+    space = dict(schedule.parse_values(text, "space") for text in _SPACE.value)
+    found = search.search(config, data, budget, _SEED.value, executor, fixed, space)
     print(f"{config.dataset}/{config.model}, validation nDCG@10:")
     for candidate in found:
         print(f"  {100 * candidate.valid_ndcg10:.2f} %  {dict(candidate.overrides)}")

@@ -119,15 +119,21 @@ def plan(
 
 
 def parse_sweep(text: str) -> list[dict[str, object]]:
-    """[{"c": 0.5}, {"c": 1.0}] from "c:0.5,1.0"; numbers where they are numbers.
+    """[{"c": 0.5}, {"c": 1.0}] from "c:0.5,1.0"."""
+    field, values = parse_values(text, "sweep")
+    return [{field: value} for value in values]
+
+
+def parse_values(text: str, flag: str) -> tuple[str, list[object]]:
+    """("c", [0.5, 1.0]) from "c:0.5,1.0"; numbers where they are numbers.
 
     Raises:
         InputError: not of the form FIELD:VALUE,VALUE.
     """
     field, _, values = text.partition(":")
     if not field or not values:
-        raise InputError(f"--sweep={text} must be FIELD:VALUE,VALUE,…")
-    return [{field: _number(value)} for value in values.split(",")]
+        raise InputError(f"--{flag}={text} must be FIELD:VALUE,VALUE,…")
+    return field, [_number(value) for value in values.split(",")]
 
 
 def _number(text: str) -> object:

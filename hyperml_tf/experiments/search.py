@@ -46,8 +46,30 @@ def grid(config: ml_collections.ConfigDict) -> dict[str, tuple]:
     return {field: values for field, values in space.items() if field in config}
 
 
+def space_of(
+    config: ml_collections.ConfigDict,
+    fixed: Mapping[str, object],
+    values: Mapping[str, Sequence],
+) -> dict[str, Sequence]:
+    """The grid without what is fixed, with the user's own values.
+
+    Args:
+        config: the committed config.
+        fixed: fields that are not searched.
+        values: field -> values to try, instead of the grid's or beside it.
+
+    Raises:
+        ConfigError: `values` names a field that the config does not have.
+    """
+    for field in values:
+        if field not in config:
+            raise configs.ConfigError(f"{config.model} has no field {field!r}")
+    space = grid(config) | dict(values)
+    return {field: space[field] for field in space if field not in fixed}
+
+
 def draw(
-    space: Mapping[str, tuple], budget: int | None, first: Mapping[str, object]
+    space: Mapping[str, Sequence], budget: int | None, first: Mapping[str, object]
 ) -> list[dict[str, object]]:
     """`budget` different points of the grid, uniformly; None: all of them.
 
@@ -87,6 +109,7 @@ def search(
     seed: int,
     executor: Executor,
     fixed: Mapping[str, object],
+    values: Mapping[str, Sequence],
 ) -> list[Candidate]:
     """Runs the search, resuming what was done of it; best candidate first.
 
@@ -97,8 +120,9 @@ def search(
         seed: of every run.
         executor: what runs the tasks.
         fixed: the user's own overrides, which every candidate keeps.
+        values: as of `space_of`.
     """
-    space = {k: v for k, v in grid(config).items() if k not in fixed}
+    space = space_of(config, fixed, values)
     points = draw(space, budget, {field: config[field] for field in space})
     tasks = [_task(config, point, fixed, data, seed, executor) for point in points]
     ends = rungs(config.epochs, config.eval_every, len(points))

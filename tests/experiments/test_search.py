@@ -39,3 +39,13 @@ def test_a_budget_draws_different_points_and_begins_with_the_committed_one():
     assert all(points.count(point) == 1 for point in points)
     assert points == search.draw(space, 12, committed)
     assert all(point[f] in space[f] for point in points for f in space)
+
+
+def test_values_of_ones_own_replace_the_grids_and_unknown_fields_are_refused():
+    config = configs.for_model("cml", "games")
+    space = search.space_of(config, {"l2": 1}, {"negatives": [1, 3], "margin": [0.3]})
+    assert space["negatives"] == [1, 3] and space["margin"] == [0.3]
+    assert "distortion_weight" not in space
+    assert "dropout" not in search.space_of(config, {"dropout": 0.2}, {})
+    with pytest.raises(configs.ConfigError, match="cml has no field 'c'"):
+        search.space_of(config, {}, {"c": [1, 2]})
