@@ -18,5 +18,4 @@ PAPER = {
 
 def get_config(model="hyperml"):
     """Settings of `model` on this dataset."""
-    config = defaults.for_model(model, dataset="yelp", paper=PAPER.get(model))
-    return config
+    return defaults.for_model(model, "yelp", PAPER)

@@ -1,10 +1,11 @@
 """Whether one model's test metric differs from another's: paired over users.
 
-Both models rank the same stored candidates, so a user's two values are a pair. Ranks
-are averaged over seeds per user first, so the users are the only sample: what is
-asked is whether the difference would hold for other users of the same kind. The
-metric of averaged ranks is not the average of the metric over seeds, so `difference`
-can be a little off the difference of two cells of a table.
+Both models rank the same stored candidates, so a user's two values are a pair. A
+user's value is the mean of the metric over seeds, so the users are the only sample:
+what is asked is whether the difference would hold for other users of the same kind,
+and `difference` is that of two cells of a table. Averaging the ranks instead, and
+taking the metric of the averages, compares something else: on Games it made 2.4
+points of a difference of .4, for one rank beyond 10 outweighs four before it.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,7 +21,7 @@ LEVEL = 0.95
 # Resamples drawn at a time: bounds the counts in memory to [250, distinct values].
 _BLOCK = 250
 
-#: Metrics that are compared, [U] of ranks [U].
+#: Metrics that are compared, elementwise on ranks.
 METRICS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "ndcg10": lambda ranks: metrics.ndcg(ranks, 10),
     "hr10": lambda ranks: metrics.hit_ratio(ranks, 10),
@@ -55,10 +56,13 @@ def compare(
         other_ranks: likewise, of the other model.
         metric: key of `METRICS`.
     """
-    first, second = np.mean(ranks, axis=0), np.mean(other_ranks, axis=0)
-    ranked = ~np.isnan(first) & ~np.isnan(second)
+    first, second = np.asarray(ranks), np.asarray(other_ranks)
+    ranked = ~np.isnan(first).any(axis=0) & ~np.isnan(second).any(axis=0)
     value = METRICS[metric]
-    differences = value(first[ranked]) - value(second[ranked])
+    differences = value(first[:, ranked]).mean(axis=0)
+    differences -= value(second[:, ranked]).mean(axis=0)
+    # Equal up to the rounding of the means is equal: ties matter to Wilcoxon's test.
+    differences = differences.round(12)
     low, high = bootstrap_interval(differences)
     return Comparison(
         float(differences.mean()), low, high, wilcoxon(differences), len(differences)

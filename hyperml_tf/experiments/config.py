@@ -7,12 +7,14 @@ setting that would be ignored is an error.
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import ml_collections
 from ml_collections import config_dict
 
 from hyperml_tf.errors import InputError
+from hyperml_tf.experiments import BEYOND
 from hyperml_tf.models import MODELS
 from hyperml_tf.models.base import metric_init_scale
 from hyperml_tf.optimizers.poincare import RETRACTIONS
@@ -207,25 +209,46 @@ _DEFAULTS = {
 
 
 def for_model(
-    model: str,
+    name: str,
     dataset: str | None = None,
-    paper: tuple[float, float] | None = None,
+    paper: Mapping[str, tuple[float, float]] | None = None,
+    training: Mapping[str, Any] | None = None,
+    chosen: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> ml_collections.ConfigDict:
-    """The defaults of a model key.
+    """The config of a model: its defaults, with what a dataset's file changes.
 
     Args:
-        model: key of `models.MODELS`.
+        name: key of `models.MODELS`; with a `+` after it, the model's settings with
+            options beyond the paper.
         dataset: dataset key.
-        paper: nDCG@10 and HR@10 of Table 2, where the paper has them.
+        paper: model -> nDCG@10 and HR@10 of Tables 2 and 3.
+        training: fields for every model that is trained.
+        chosen: name -> fields; those of `hyperml+` come on top of those of `hyperml`.
 
     Raises:
-        ConfigError: unknown key.
+        ConfigError: unknown name, or a field that the model does not have.
     """
+    chosen = chosen or {}
+    model = name.removesuffix(BEYOND)
     if model not in _DEFAULTS:
         raise ConfigError(f"unknown model {model!r}; one of: {', '.join(_DEFAULTS)}")
+    if name != model and name not in chosen:
+        raise ConfigError(f"no settings beyond the paper for {model} on {dataset}")
     config = _DEFAULTS[model]()
     config.dataset = dataset
-    config.paper = dict(zip(("ndcg10", "hr10"), paper or (), strict=False))
+    printed = (paper or {}).get(name)
+    config.paper = {"ndcg10": printed[0], "hr10": printed[1]} if printed else {}
+    if name != model:
+        config.variant = BEYOND
+    for changes in (
+        training if config.epochs else None,
+        chosen.get(model),
+        chosen.get(name),
+    ):
+        for field, value in (changes or {}).items():
+            if field not in config:
+                raise ConfigError(f"{model} has no field {field!r} to set on {dataset}")
+            config[field] = value
     return config
 
 

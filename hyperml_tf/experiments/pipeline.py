@@ -5,7 +5,6 @@ user can run any of them alone.
 """
 
 import dataclasses
-import itertools
 import json
 import pathlib
 import subprocess
@@ -46,7 +45,7 @@ class Request:
 
     Attributes:
         datasets: keys.
-        models: keys.
+        models: keys; None for all, and for settings beyond the paper.
         seeds: runs of each configuration.
         search: budget of a search before, or None for the committed settings.
         sweeps: whether to run Table 4 and Fig. 4 too, for their datasets.
@@ -60,7 +59,7 @@ class Request:
     """
 
     datasets: Sequence[str]
-    models: Sequence[str]
+    models: Sequence[str] | None
     seeds: int
     search: str | None
     sweeps: bool
@@ -78,10 +77,9 @@ def default_datasets(word: str | None) -> tuple[str, ...]:
     return (_DEMO_DATASET,) if word == "demo" else catalogue.PAPER_DATASETS
 
 
-def default_models(word: str | None) -> tuple[str, ...]:
-    """All models (GMF is only a part of NCF), or the demo's."""
-    every = tuple(model for model in MODELS if model != "gmf")
-    return _DEMO_MODELS if word == "demo" else every
+def default_models(word: str | None) -> tuple[str, ...] | None:
+    """The demo's, or None: all."""
+    return _DEMO_MODELS if word == "demo" else None
 
 
 def by_dataset(flag: str, values: Sequence[str]) -> dict[str, str]:
@@ -186,17 +184,24 @@ def _train(
         for task in planned:
             tasks.setdefault(task.run, task)
 
-    for dataset, model in itertools.product(datasets, request.models):
-        found = _search(dataset, model, request, folders) if request.search else {}
-        overrides = {**found, **request.overrides}
-        add(dataset, model, overrides)
-        for field, (swept, values) in _SWEEPS.items():
-            if request.sweeps and model == "hyperml" and dataset in swept:
-                add(dataset, model, overrides, [{field: value} for value in values])
+    for dataset in datasets:
+        for model in request.models or _every_model(dataset):
+            found = _search(dataset, model, request, folders) if request.search else {}
+            overrides = {**found, **request.overrides}
+            add(dataset, model, overrides)
+            for field, (swept, values) in _SWEEPS.items():
+                if request.sweeps and model == "hyperml" and dataset in swept:
+                    add(dataset, model, overrides, [{field: v} for v in values])
     in_order = sorted(tasks.values(), key=lambda task: task.run.seed)
     waiting = [task for task in in_order if not task.done]
     logging.info("%s", record.estimate(waiting, request.executor.jobs))
     return request.executor.execute(in_order)
+
+
+def _every_model(dataset: str) -> list[str]:
+    """All models (GMF is only a part of NCF), and settings beyond the paper."""
+    own = [model for model in MODELS if model != "gmf"]
+    return own + catalogue.beyond(dataset)
 
 
 def _search(

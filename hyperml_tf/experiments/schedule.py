@@ -56,7 +56,7 @@ class Task:
         path = catalogue.path_of(self.config.dataset)
         return [
             *("-m", "hyperml_tf.train"),
-            f"--config={path}:{self.config.model}",
+            f"--config={path}:{catalogue.name_of(self.config)}",
             f"--config.dataset={self.config.dataset}",
             *(f"--config.{field}={value}" for field, value in self.overrides),
             f"--seed={self.run.seed}",
@@ -110,7 +110,7 @@ def plan(
         fitting = {field: value for field, value in wanted.items() if field in config}
         if any(config[field] != value for field, value in fitting.items()):
             named = (f"{k}={v}" for k, v in fitting.items() if k in swept)
-            fitting["variant"] = " ".join(named)
+            fitting["variant"] = " ".join([config.variant, *named]).strip()
         config.update(fitting)
         resolved = configs.resolve(config)
         run = runs.locate(runs_dir, resolved, fingerprints[dataset], seed)

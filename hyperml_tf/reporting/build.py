@@ -9,6 +9,7 @@ from absl import logging
 from hyperml_tf.experiments import catalogue
 from hyperml_tf.models import TITLES
 from hyperml_tf.reporting import (
+    claims,
     committed,
     comparisons,
     documents,
@@ -90,6 +91,12 @@ def _result_tables(results: groups.Results, tests: pd.DataFrame) -> list[Table]:
     for field in ("c", "distortion_weight"):
         found = sweeps.of_field(results, field)
         built.append(result_tables.sweep_table(results, found, field))
+    built += [
+        claims.claims(results, TITLES, tests),
+        claims.lead(results, TITLES, tests),
+        claims.variants(results, TITLES, tests),
+        claims.settings(results, TITLES),
+    ]
     return [*built, result_tables.configurations(results, TITLES)]
 
 
@@ -166,7 +173,7 @@ def _sections(
 
     section = pages.Section
     return [
-        section("overview", "Results", tables=named("results")),
+        section("overview", "Results", tables=named("results", "lead", "claims")),
         section("missing", "What is missing, and why", items=sources.absent),
         section(
             "paper", "The paper's tables",
@@ -175,6 +182,10 @@ def _sections(
         section(
             "sweeps", "Sweeps of c and γ",
             tables=named("table4", "figure4"), figures=drawn["sweeps"],
+        ),
+        section(
+            "variants", "Variants, controls and settings",
+            tables=named("variants", "settings"),
         ),
         section(
             "space", "Inside the embeddings: Figs 2, 3 and 5",

@@ -1,14 +1,16 @@
-"""HyperML against the best baseline of each dataset: `run_configs/significance.csv`.
+"""One model against another on the same users: `run_configs/significance.csv`.
 
 Made from the per-user ranks in the run folders and kept beside the record, so that
 tables can be built where the runs are not. `interval` is JSON, [low, high]; metrics
-are fractions; `p` is Wilcoxon's, `p_holm` the same corrected over datasets.
+are fractions; `p` is Wilcoxon's, `p_holm` the same corrected over the rows of the same
+question and metric.
 """
 
 import io
+import itertools
 import json
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,10 +23,17 @@ from hyperml_tf.reporting.groups import Group, Results
 from hyperml_tf.training.run_folder import Run, write_atomically
 
 COLUMNS = (
-    "dataset", "pair", "metric", "difference", "interval", "p", "p_holm", "users",
-    "seeds",
+    "question", "dataset", "pair", "metric", "difference", "interval", "p", "p_holm",
+    "users", "seeds",
 )  # fmt: skip
-_KEY = ["dataset", "metric"]
+
+#: Questions about what stands for two models, (the first, the second).
+PAIRS = {
+    "cml": ("hyperml", "cml"),
+    "table3": ("hyperts", "hyperml"),
+    "tangent": ("hyperts", "cml"),
+    "bpr": ("mf_bpr", "cml"),
+}
 
 #: (dataset, model, config hash) -> its runs on this machine.
 RunsOf = Mapping[tuple[str, str, str], Sequence[Run]]
@@ -32,21 +41,47 @@ RunsOf = Mapping[tuple[str, str, str], Sequence[Run]]
 
 def pair(group: Group, other: Group) -> str:
     """How a comparison is named."""
-    return f"{group.model} - {other.model}"
+    return f"{group.label} - {other.label}"
+
+
+def questions(
+    results: Results, dataset: str, metric: str
+) -> Iterator[tuple[str, Group | None, Group | None]]:
+    """What is compared on a dataset: (question, first, second).
+
+    "table2" is HyperML against the best baseline, "lead" the best hyperbolic row
+    against the best Euclidean one, options beyond the paper included; "variant" every
+    changed configuration against what stands for its model.
+    """
+    yield (
+        "table2",
+        results.of(dataset, "hyperml"),
+        results.best_baseline(dataset, metric),
+    )
+    yield (
+        "lead",
+        results.best_hyperbolic(dataset),
+        results.best_euclidean(dataset, metric),
+    )
+    for question, models in PAIRS.items():
+        first, second = (results.of(dataset, model) for model in models)
+        yield question, first, second
+    for group in results.groups:
+        centre = results.main.get((dataset, group.model))
+        if group.dataset == dataset and group.variant:
+            yield "variant", group, centre
 
 
 def compare_all(results: Results, runs: RunsOf) -> pd.DataFrame:
-    """One row per dataset and metric whose two sides have runs here, uncorrected."""
+    """One row per question and metric whose two sides have runs here, uncorrected."""
     rows = []
-    for dataset in results.datasets:
-        ours = results.of(dataset, "hyperml")
-        for metric in significance.METRICS:
-            baseline = results.best_baseline(dataset, metric)
-            if ours is None or baseline is None:
+    for dataset, metric in itertools.product(results.datasets, significance.METRICS):
+        for question, ours, other in questions(results, dataset, metric):
+            if ours is None or other is None:
                 continue
-            row = _compare(ours, baseline, metric, runs)
+            row = _compare(ours, other, metric, runs)
             if row is not None:
-                rows.append(row)
+                rows.append({"question": question, **row})
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -90,9 +125,13 @@ def merged(recorded: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
     parts = [part for part in (recorded, new) if len(part)]
     if not parts:
         return pd.DataFrame(columns=list(COLUMNS))
-    rows = pd.concat(parts).drop_duplicates(_KEY, keep="last")
-    rows = rows.sort_values(_KEY, ignore_index=True)
-    for _, family in rows.groupby("metric"):
+    rows = pd.concat(parts)
+    # Of a question that is asked once a dataset, the newest pair stands.
+    rows["of"] = rows["pair"].where(rows["question"] == "variant", "")
+    key = ["question", "dataset", "metric", "of"]
+    rows = rows.drop_duplicates(key, keep="last").sort_values(key, ignore_index=True)
+    rows = rows.drop(columns="of")
+    for _, family in rows.groupby(["question", "metric"]):
         rows.loc[family.index, "p_holm"] = significance.holm(family["p"].tolist())
     return rows
 
@@ -124,9 +163,7 @@ def write(path: pathlib.Path, rows: pd.DataFrame) -> None:
     write_atomically(path, text.getvalue())
 
 
-def by_cell(rows: pd.DataFrame) -> dict[tuple[str, str, str], dict[str, Any]]:
-    """(dataset, metric, pair) -> its row, for Table 2."""
-    return {
-        (row["dataset"], row["metric"], row["pair"]): row
-        for row in rows.to_dict("records")
-    }
+def by_cell(rows: pd.DataFrame) -> dict[tuple[str, str, str, str], dict[str, Any]]:
+    """(question, dataset, metric, pair) -> its row."""
+    key = ("question", "dataset", "metric", "pair")
+    return {tuple(row[k] for k in key): row for row in rows.to_dict("records")}

@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from hyperml_tf.experiments import BEYOND
 from hyperml_tf.reporting import paper
 
 # `replicate` can shorten every run; that leaves the configuration what it is.
@@ -47,6 +48,16 @@ class Group:
         return self.rows["variant"].iloc[0]
 
     @property
+    def name(self) -> str:
+        """What the configuration is loaded by: the model, or `hyperml+`."""
+        return self.model + (BEYOND if self.variant == BEYOND else "")
+
+    @property
+    def label(self) -> str:
+        """Name and variant, for lists of comparisons."""
+        return f"{self.model} {self.variant}".strip().replace(f" {BEYOND}", BEYOND)
+
+    @property
     def config_hash(self) -> str:
         """Hash of settings and data."""
         return self.rows["config_hash"].iloc[0]
@@ -79,17 +90,17 @@ def group(rows: pd.DataFrame) -> list[Group]:
 def main_groups(
     groups: Sequence[Group], committed: Committed
 ) -> dict[tuple[str, str], Group]:
-    """(dataset, model) -> the configuration that stands for the model.
+    """(dataset, name) -> the configuration that stands for a name.
 
-    Among those without a variant's label: the committed settings before others
+    Among those without a label of a sweep: the committed settings before others
     (epochs aside), more seeds before fewer, then the better mean validation nDCG@10.
     """
     best: dict[tuple[str, str], Group] = {}
     merit: dict[tuple[str, str], tuple] = {}
     for candidate in groups:
-        if candidate.variant:
+        if candidate.variant not in ("", BEYOND):
             continue
-        key = candidate.dataset, candidate.model
+        key = candidate.dataset, candidate.name
         settings = committed(*key)
         as_committed = settings is not None and (
             differing(candidate.config, settings) <= _LENGTHS
@@ -127,7 +138,8 @@ class Results:
 
     Attributes:
         groups: every configuration.
-        main: (dataset, model) -> the configuration that stands for the model.
+        main: (dataset, name) -> the configuration that stands for a model, or for
+            its settings beyond the paper.
         published: (dataset, model) -> the paper's nDCG@10 and HR@10 as fractions,
             empty where it has none.
     """
@@ -149,6 +161,22 @@ class Results:
         models = paper.CML_VARIANTS if model == "cml" else (model,)
         found = [self.main[dataset, m] for m in models if (dataset, m) in self.main]
         return max(found, key=lambda g: g.mean("valid_ndcg10"), default=None)
+
+    def best_hyperbolic(self, dataset: str) -> Group | None:
+        """The best row of a hyperbolic model on validation, options included."""
+        return self._best(dataset, "valid_ndcg10", hyperbolic=True)
+
+    def best_euclidean(self, dataset: str, metric: str) -> Group | None:
+        """The best row of the other models on the test items, options included."""
+        return self._best(dataset, metric, hyperbolic=False)
+
+    def _best(self, dataset: str, metric: str, hyperbolic: bool) -> Group | None:
+        found = [
+            g
+            for (of, _), g in self.main.items()
+            if of == dataset and (g.model in paper.HYPERBOLIC) is hyperbolic
+        ]
+        return max(found, key=lambda g: g.mean(metric), default=None)
 
     def best_baseline(self, dataset: str, metric: str) -> Group | None:
         """The strongest of Table 2's baselines, on the test items.

@@ -5,7 +5,7 @@ import pathlib
 from hyperml_tf.models import TITLES
 from hyperml_tf.reporting import figures, paper, sweeps
 from hyperml_tf.reporting.figures import Figure
-from hyperml_tf.reporting.result_tables import MODELS
+from hyperml_tf.reporting.result_tables import NAMES, title_of
 from hyperml_tf.reporting.sources import Sources
 
 
@@ -14,11 +14,11 @@ def convergence(sources: Sources, folder: pathlib.Path) -> list[Figure]:
     drawn = []
     results = sources.results
     for dataset in results.datasets:
-        for model in MODELS:
+        for model in NAMES:
             runs = sources.runs_of(dataset, model)
             if not runs:
                 continue
-            title = f"{TITLES[model]} on {paper.dataset_title(dataset)}"
+            title = f"{title_of(model, TITLES)} on {paper.dataset_title(dataset)}"
             published = results.published(dataset, model)
             drawing = figures.convergence(runs, title, published)
             if drawing is None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from hyperml_tf.reporting import paper
 from hyperml_tf.reporting.groups import Results
+from hyperml_tf.reporting.result_tables import title_of
 
 SEEDS = 5
 #: Files that only the user can put in place.
@@ -64,7 +65,7 @@ def _models(results: Results, titles: Mapping[str, str]) -> list[str]:
 
 def _seeds(results: Results, titles: Mapping[str, str]) -> list[str]:
     short = [
-        f"{titles[g.model]} on {paper.dataset_title(g.dataset)} ({g.n})"
+        f"{title_of(g.name, titles)} on {paper.dataset_title(g.dataset)} ({g.n})"
         for g in results.main.values()
         if g.n < SEEDS and g.model != "popularity"
     ]

@@ -23,6 +23,7 @@ DATASET_TITLES = {
 
 #: The columns of Table 2, in its order; CML_WARP competes for the column of CML.
 TABLE2_MODELS = ("mf_bpr", "mlp", "ncf", "cml", "lrml", "hyperml")
+HYPERBOLIC = ("hyperml", "hyperts")
 CML_VARIANTS = ("cml", "cml_warp")
 #: The datasets of Table 3.
 TABLE3_DATASETS = ("meetup", "clothing", "sports", "cellphones")

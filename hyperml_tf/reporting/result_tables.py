@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from hyperml_tf.experiments import BEYOND
 from hyperml_tf.reporting import comparisons, paper
 from hyperml_tf.reporting.groups import Group, Results
 from hyperml_tf.reporting.tables import BLANK, Table, percent, signed, spread
@@ -15,6 +16,18 @@ MODELS = (
     "mf_bpr", "mlp", "gmf", "ncf", "cml", "cml_warp", "lrml", "hyperml", "hyperts",
     "popularity",
 )  # fmt: skip
+
+
+#: The same, each with its settings beyond the paper after it.
+NAMES = tuple(name for model in MODELS for name in (model, model + BEYOND))
+
+
+def title_of(label: str, titles: Mapping[str, str]) -> str:
+    """What a reader is told: "HyperML", "HyperML +", "HyperML c=2.0"."""
+    name, _, variant = label.partition(" ")
+    model = name.removesuffix(BEYOND)
+    plus = f" {BEYOND}" if name != model else ""
+    return f"{titles[model]}{plus} {variant}".strip()
 
 
 def cell(group: Group | None, metric: str) -> str:
@@ -33,12 +46,14 @@ def summary(results: Results, titles: Mapping[str, str]) -> Table:
     """Every model on every dataset that has a run, beside the paper."""
     rows = []
     for dataset in results.datasets:
-        for model in MODELS:
-            group = results.main.get((dataset, model))
-            published = results.published(dataset, model)
+        for name in NAMES:
+            group = results.main.get((dataset, name))
+            published = (
+                {} if name.endswith(BEYOND) else results.published(dataset, name)
+            )
             if group is None and not published:
                 continue
-            row = [paper.dataset_title(dataset), titles[model]]
+            row = [paper.dataset_title(dataset), title_of(name, titles)]
             row.append(str(group.n) if group else "0")
             for metric in METRIC_TITLES:
                 theirs = published.get(metric)
@@ -54,8 +69,9 @@ def summary(results: Results, titles: Mapping[str, str]) -> Table:
         "Per cent; mean ± sample standard deviation over n seeds, test items, at the "
         "epoch of the best validation nDCG@10. Ranked among 100 stored negatives as in "
         "the paper; the last two columns rank in the full catalogue. Popularity is not "
-        "trained: the floor. Of several configurations of a model the committed one is "
-        "shown, else the one with the most seeds, else the best on validation."
+        "trained: the floor. + marks settings with options beyond the paper. Of more "
+        "configurations the committed one is shown, else the one with the most seeds, "
+        "else the best on validation."
     )
     title = "Results, ours beside the paper's"
     return Table("results", title, header, rows, note, text_columns=2)
@@ -124,8 +140,8 @@ def table2(
         "Per cent, mean ± sample standard deviation over seeds. The improvement is "
         "HyperML's mean over the best baseline's, relative. The interval is of the "
         "difference in points, paired over users (bootstrap), p by Wilcoxon's "
-        "signed-rank test, Holm-corrected over datasets; both on ranks averaged over "
-        "seeds per user first. CML is the better of plain CML and CML (WARP) on "
+        "signed-rank test, Holm-corrected over datasets; both on a user's mean over "
+        "seeds. CML is the better of plain CML and CML (WARP) on "
         f"validation: WARP on {', '.join(warp) or 'none'}."
     )
     title = "Table 2: HyperML against the baselines"
@@ -138,7 +154,7 @@ def _tested(
     if hyperml is None or baseline is None:
         return [BLANK] * 2
     pair = comparisons.pair(hyperml, baseline)
-    test = tests.get((hyperml.dataset, metric, pair))
+    test = tests.get(("table2", hyperml.dataset, metric, pair))
     if test is None:
         return [BLANK] * 2
     low, high = test["interval"]

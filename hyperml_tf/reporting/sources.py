@@ -40,7 +40,9 @@ class Sources(NamedTuple):
     def runs_of(self, dataset: str, model: str) -> Sequence[Run]:
         """Runs here of what stands for a model on a dataset."""
         group = self.results.main.get((dataset, model))
-        return self.runs.get((dataset, model, group.config_hash), ()) if group else ()
+        if group is None:
+            return ()
+        return self.runs.get((dataset, group.model, group.config_hash), ())
 
 
 def gather(

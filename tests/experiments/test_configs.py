@@ -75,3 +75,34 @@ def test_impossible_values_are_refused_with_their_range(field, value):
     config[field] = value
     with pytest.raises(ConfigError, match=rf"config\.{field} = .*must be in \["):
         configs.resolve(config)
+
+
+def test_settings_beyond_the_paper_come_on_top_of_the_models_own():
+    chosen = {"cml": {"dropout": 0.2}, "cml+": {"negatives": 3}}
+    config = configs.for_model("cml+", "toys", {"cml": (0.1, 0.2)}, {}, chosen)
+    assert (config.dropout, config.negatives, config.variant) == (0.2, 3, "+")
+    assert not config.paper  # the paper has no such row
+    assert configs.for_model("cml", "toys", None, {}, chosen).negatives == 1
+    with pytest.raises(configs.ConfigError, match="beyond the paper for hyperml"):
+        configs.for_model("hyperml+", "toys", None, {}, chosen)
+    with pytest.raises(
+        configs.ConfigError, match="cml has no field 'l2' to set on toys"
+    ):
+        configs.for_model("cml", "toys", None, {}, {"cml": {"l2": 0.1}})
+
+
+def test_a_config_is_loaded_again_by_its_name(tmp_path, monkeypatch):
+    file = tmp_path / "toys.py"
+    file.write_text(
+        "from hyperml_tf.experiments import config as defaults\n"
+        "CHOSEN = {'cml+': {'negatives': 3}}\n"
+        "def get_config(model='hyperml'):\n"
+        "    return defaults.for_model(model, 'toys', None, {}, CHOSEN)\n"
+    )
+    monkeypatch.setattr(catalogue, "FOLDER", tmp_path)
+    assert catalogue.beyond("toys") == ["cml+"]
+    config = catalogue.load("toys", "cml+")
+    assert catalogue.name_of(config) == "cml+"
+    config.variant = "+ dim=8"  # a sweep on top
+    assert catalogue.name_of(config) == "cml+"
+    assert catalogue.name_of(catalogue.load("toys", "cml")) == "cml"

@@ -8,7 +8,7 @@ from hyperml_tf.errors import InputError
 from hyperml_tf.reporting import comparisons
 from hyperml_tf.reporting.sources import gather
 
-# Mean ranks over both seeds: ours 1, 10.5, 3; theirs 2, 9, 30.
+# Three users, two seeds; a fourth user has no held-out item.
 OURS = [[1.0, 10.0, 2.0, np.nan], [1.0, 11.0, 4.0, np.nan]]
 THEIRS = [[1.0, 9.0, 20.0, np.nan], [3.0, 9.0, 40.0, np.nan]]
 
@@ -26,19 +26,21 @@ def sources(make_run, tmp_path):
 
 
 def test_hyperml_is_compared_with_the_best_baseline_by_hand(sources):
-    rows = sources.significance.set_index("metric")
+    rows = sources.significance
+    rows = rows[rows["question"] == "table2"].set_index("metric")
     assert rows.loc["hr10", "pair"] == "hyperml - cml"
-    # Hits of mean ranks: ours 1, 0, 1; theirs 1, 1, 0. Differences 0, -1, 1.
-    assert rows.loc["hr10", "difference"] == 0.0
-    # 1/log2(2) - 1/log2(3) = .36907; 0 - 1/log2(10) = -.30103; 1/log2(4) - 0 = .5.
-    assert rows.loc["ndcg10", "difference"] == pytest.approx(0.56804 / 3, abs=1e-5)
+    # Mean hits: ours 1, 1/2, 1; theirs 1, 1, 0. Differences 0, -1/2, 1.
+    assert rows.loc["hr10", "difference"] == pytest.approx(0.5 / 3, abs=1e-5)
+    # Ours 1, (1/log2(11) + 0)/2 = .14453, (1/log2(3) + 1/log2(5))/2 = .53080; theirs
+    # (1 + 1/log2(4))/2 = .75, 1/log2(10) = .30103, 0. Differences .25, -.15650, .53080.
+    assert rows.loc["ndcg10", "difference"] == pytest.approx(0.62430 / 3, abs=1e-5)
     assert rows["users"].tolist() == [3, 3] and rows["seeds"].tolist() == [2, 2]
 
 
 def test_the_table_survives_its_file(sources, tmp_path):
     path = tmp_path / "significance.csv"
     comparisons.write(path, sources.significance)
-    header = "dataset,pair,metric,difference,interval,p,p_holm,users,seeds"
+    header = "question,dataset,pair,metric,difference,interval,p,p_holm,users,seeds"
     assert path.read_text().splitlines()[0] == header
     again = comparisons.read(path)
     assert again["interval"].tolist() == sources.significance["interval"].tolist()
@@ -47,7 +49,18 @@ def test_the_table_survives_its_file(sources, tmp_path):
 
 
 def row(dataset, p, metric="hr10"):
-    values = [dataset, "hyperml - cml", metric, 0.1, [0.0, 0.2], p, np.nan, 9, 5]
+    values = [
+        "table2",
+        dataset,
+        "hyperml - cml",
+        metric,
+        0.1,
+        [0.0, 0.2],
+        p,
+        np.nan,
+        9,
+        5,
+    ]
     return dict(zip(comparisons.COLUMNS, values, strict=True))
 
 
@@ -68,7 +81,9 @@ def test_models_trained_on_different_data_are_not_compared(sources, make_run, tm
     environment = json.loads((run.folder / "environment.json").read_text())
     run.write_json("environment.json", environment | {"data_fingerprint": "other"})
     none = pd.DataFrame()
-    assert gather(tmp_path / "runs", tmp_path / "data", none, none).significance.empty
+    rows = gather(tmp_path / "runs", tmp_path / "data", none, none).significance
+    assert not rows["pair"].str.contains("lrml").any()
+    assert set(rows["question"]) == {"cml"}  # not table2, where lrml is the best
 
 
 def test_missing_ranks_leave_the_comparison_out(make_run, tmp_path):

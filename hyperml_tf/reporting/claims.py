@@ -1,0 +1,198 @@
+"""What the paper claims and what our runs say to it, with intervals.
+
+A claim holds where the 95 % interval of the difference lies above 0 and Wilcoxon's p,
+Holm-corrected over datasets, is below .05; it fails where both say the opposite; else
+it is undecided.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from hyperml_tf.reporting import comparisons, paper
+from hyperml_tf.reporting.groups import Group, Results, differing
+from hyperml_tf.reporting.result_tables import (
+    METRIC_TITLES,
+    cell,
+    probability,
+    title_of,
+)
+from hyperml_tf.reporting.sweeps import of_field
+from hyperml_tf.reporting.tables import BLANK, Table, percent, signed
+
+LEVEL = 0.05
+
+#: Question of `comparisons` -> the paper's words, and where they stand.
+CLAIMS = {
+    "table2": "HyperML leads every baseline (§3.2)",
+    "cml": "HyperML leads CML (§3.2)",
+    "tangent": "HyperTS leads CML (§3.4)",
+    "table3": "HyperTS against HyperML (Table 3; the paper has either ahead)",
+    "bpr": "MF-BPR is much better than CML on small datasets (§3.2)",
+}
+#: Claims that name no winner: a difference is told, no verdict given.
+_OPEN = ("table3",)
+
+
+def verdict(row: Mapping[str, Any]) -> str:
+    """What is said of a claim that the difference is positive."""
+    low, high = row["interval"]
+    if math.isnan(row["p_holm"]) or row["p_holm"] >= LEVEL:
+        return "undecided"
+    return "holds" if low > 0 else "fails" if high < 0 else "undecided"
+
+
+def claims(
+    results: Results, titles: Mapping[str, str], significance: pd.DataFrame
+) -> Table:
+    """A plain verdict per claim and dataset."""
+    rows = []
+    for question, words in CLAIMS.items():
+        for row in significance.to_dict("records"):
+            if row["question"] != question:
+                continue
+            told = BLANK if question in _OPEN else verdict(row)
+            where = paper.dataset_title(row["dataset"])
+            cells = [words, where, METRIC_TITLES[row["metric"]], _sides(row, titles)]
+            rows.append([*cells, *tested(row), told])
+    rows += _gamma(results, significance)
+    rows += _scale(results)
+    header = ["Claim", "Dataset", "Metric", "Compared", "Difference"]
+    header += ["95 % interval", "p (Holm)", "Verdict"]
+    note = (
+        "Differences in points, test items, paired over users; a user's value is the "
+        "mean over seeds. A claim holds (fails) where the interval lies above (below) "
+        f"0 and p, Wilcoxon's corrected over datasets, is under {LEVEL:g}."
+    )
+    title = "The paper's claims on our data"
+    return Table("claims", title, header, rows, note, text_columns=4)
+
+
+def tested(row: Mapping[str, Any] | None) -> list[str]:
+    """Difference, interval and p of a comparison."""
+    if row is None:
+        return [BLANK] * 3
+    low, high = row["interval"]
+    interval = f"{signed(low)} to {signed(high)}"
+    return [signed(row["difference"]), interval, probability(row["p_holm"])]
+
+
+def _sides(row: Mapping[str, Any], titles: Mapping[str, str]) -> str:
+    return " − ".join(title_of(name, titles) for name in row["pair"].split(" - "))
+
+
+def _gamma(results: Results, significance: pd.DataFrame) -> list[list[str]]:
+    """§3.6: without the distortion HyperML is worse."""
+    rows, words = [], "HyperML is better with distortion than at γ = 0 (§3.6)"
+    for row in significance.to_dict("records"):
+        if row["pair"] != "hyperml distortion_weight=0.0 - hyperml":
+            continue
+        low, high = row["interval"]
+        turned = {**row, "difference": -row["difference"], "interval": [-high, -low]}
+        cells = [words, paper.dataset_title(row["dataset"])]
+        cells += [METRIC_TITLES[row["metric"]], "HyperML − HyperML, γ = 0"]
+        rows.append([*cells, *tested(turned), verdict(turned)])
+    return rows
+
+
+def _scale(results: Results) -> list[list[str]]:
+    """§3.5: which c is best, by the means of the test metric as in the paper."""
+    rows = []
+    for dataset, values in of_field(results, "c").items():
+        printed = paper.TABLE4.get(dataset)
+        if printed is None:
+            continue
+        metric = paper.TABLE4_METRIC[dataset]
+        theirs = max(printed, key=printed.__getitem__)
+        ours = max(values, key=lambda value: values[value].mean(metric))
+        cells = [f"c = {theirs:g} is best (§3.5)", paper.dataset_title(dataset)]
+        cells += [METRIC_TITLES[metric], f"ours: c = {ours:g}", *[BLANK] * 3]
+        rows.append([*cells, "holds" if ours == theirs else "fails"])
+    return rows
+
+
+def lead(
+    results: Results, titles: Mapping[str, str], significance: pd.DataFrame
+) -> Table:
+    """Whether a hyperbolic row leads every Euclidean one, options included."""
+    rows = []
+    for row in significance.to_dict("records"):
+        if row["question"] != "lead":
+            continue
+        dataset, metric = row["dataset"], row["metric"]
+        ours = results.best_hyperbolic(dataset)
+        other = results.best_euclidean(dataset, metric)
+        # Tests made for another pair than the record's best are not shown.
+        if not ours or not other or row["pair"] != comparisons.pair(ours, other):
+            continue
+        answer = {"holds": "yes", "fails": "no"}.get(verdict(row), "undecided")
+        cells = [paper.dataset_title(dataset), METRIC_TITLES[metric]]
+        for group in (ours, other):
+            cells += [title_of(group.name, titles), cell(group, metric)]
+        rows.append([*cells, *tested(row), answer])
+    header = ["Dataset", "Metric", "Best hyperbolic", "", "Best Euclidean", ""]
+    header += ["Difference", "95 % interval", "p (Holm)", "Hyperbolic leads"]
+    note = (
+        "The hyperbolic row is the best of HyperML and HyperTS on validation, the "
+        "Euclidean one the best on the test items; + marks settings with options "
+        "beyond the paper (RESULTS.md, settings). Differences as above."
+    )
+    title = "Does a hyperbolic row lead?"
+    return Table("lead", title, header, rows, note, text_columns=3)
+
+
+def variants(
+    results: Results, titles: Mapping[str, str], significance: pd.DataFrame
+) -> Table:
+    """Every changed configuration against what stands for its model."""
+    rows = []
+    cells = comparisons.by_cell(significance)
+    for group in results.groups:
+        centre = results.main.get((group.dataset, group.model))
+        if not group.variant or centre is None or group is centre:
+            continue
+        row = [paper.dataset_title(group.dataset), titles[group.model]]
+        row += [_changes(group, centre), str(group.n)]
+        for metric in METRIC_TITLES:
+            key = group.dataset, metric, comparisons.pair(group, centre)
+            row += [cell(group, metric), *tested(cells.get(("variant", *key)))[:2]]
+        rows.append(row)
+    header = ["Dataset", "Model", "Changed", "n"]
+    for title in METRIC_TITLES.values():
+        header += [title, "difference", "95 % interval"]
+    note = (
+        "Each against the model's own row above, in points, paired over users. "
+        "Several are tried on one dataset, so an interval that just misses 0 is weak."
+    )
+    title = "Variants and controls"
+    return Table("variants", title, header, rows, note, text_columns=3)
+
+
+def _changes(group: Group, centre: Group) -> str:
+    """`c 2, margin 0.1`: the fields that differ, with the variant's values."""
+    changed = differing(group.config, centre.config)
+    if "dim" in changed:
+        changed.discard("init_scale")  # follows from it
+    values = ((field, group.config.get(field, BLANK)) for field in sorted(changed))
+    return ", ".join(f"{field} {_plain(value)}" for field, value in values)
+
+
+def _plain(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def settings(results: Results, titles: Mapping[str, str]) -> Table:
+    """The settings that stand for every model, field by field."""
+    rows = []
+    for (dataset, name), group in results.main.items():
+        hidden = ("dataset", "model", "init_scale")
+        shown = {k: v for k, v in sorted(group.config.items()) if k not in hidden}
+        text = ", ".join(f"{k} {_plain(v)}" for k, v in shown.items())
+        valid = percent(group.mean("valid_ndcg10"))
+        rows.append([paper.dataset_title(dataset), title_of(name, titles), text, valid])
+    rows.sort(key=lambda row: row[0])
+    header = ["Dataset", "Model", "Settings", "Validation nDCG@10"]
+    note = "Resolved settings of the rows above, chosen on validation."
+    return Table("settings", "Settings", header, rows, note, text_columns=3)

@@ -1,0 +1,74 @@
+"""Verdicts, the leading rows and the variants, from runs with known ranks."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hyperml_tf.models import TITLES
+from hyperml_tf.reporting import claims
+from hyperml_tf.reporting.sources import gather
+
+USERS = 40
+FIRST, MISSED = [1.0] * USERS, [50.0] * USERS
+HALF = [1.0, 50.0] * (USERS // 2)
+
+
+@pytest.fixture
+def sources(make_run, tmp_path):
+    """HyperML hits always, CML for every other user, MF-BPR and γ = 0 never."""
+    make_run(ndcg=0.5, ranks=HALF, distortion_weight=0.1)
+    make_run(
+        config_hash="b" * 12, ndcg=0.9, ranks=FIRST, valid=0.9,
+        variant="+", distortion_weight=0.1, negatives=3,
+    )  # fmt: skip
+    make_run(
+        config_hash="c" * 12, ndcg=0.1, ranks=MISSED,
+        variant="distortion_weight=0.0", distortion_weight=0.0,
+    )  # fmt: skip
+    make_run(model="cml", config_hash="d" * 12, ndcg=0.5, ranks=HALF)
+    make_run(model="mf_bpr", config_hash="e" * 12, ndcg=0.1, ranks=MISSED)
+    none = pd.DataFrame()
+    return gather(tmp_path / "runs", tmp_path / "data", none, none)
+
+
+def test_a_claim_holds_fails_or_stays_open(sources):
+    table = claims.claims(sources.results, TITLES, sources.significance)
+    told = {(row[0], row[2]): (row[3], row[-1]) for row in table.rows}
+    # The row beyond the paper does not stand in for the paper's model.
+    key = claims.CLAIMS["cml"], "HR@10"
+    assert told[key] == ("HyperML − CML", "undecided")
+    key = claims.CLAIMS["bpr"], "HR@10"
+    assert told[key] == ("MF-BPR − CML", "fails")
+    key = "HyperML is better with distortion than at γ = 0 (§3.6)", "nDCG@10"
+    assert told[key][1] == "holds"
+
+
+@pytest.mark.parametrize(
+    "interval, p, said",
+    [
+        ([0.1, 0.2], 0.01, "holds"),
+        ([-0.2, -0.1], 0.01, "fails"),
+        ([0.1, 0.2], 0.2, "undecided"),  # the test does not see it
+        ([-0.1, 0.2], 0.01, "undecided"),  # the interval holds 0
+        ([0.1, 0.2], np.nan, "undecided"),
+    ],
+)
+def test_interval_and_test_must_agree(interval, p, said):
+    assert claims.verdict({"interval": interval, "p_holm": p}) == said
+
+
+def test_the_leading_rows_are_named_with_their_options(sources):
+    table = claims.lead(sources.results, TITLES, sources.significance)
+    assert [row[2] for row in table.rows] == ["HyperML +"] * 2
+    assert [row[4] for row in table.rows] == ["CML"] * 2
+    # Hits: all against every other user's.
+    assert {row[-1] for row in table.rows} == {"yes"}
+    assert [row[6] for row in table.rows if row[1] == "HR@10"] == ["+50.00"]
+
+
+def test_variants_are_told_by_what_they_change(sources):
+    table = claims.variants(sources.results, TITLES, sources.significance)
+    rows = {row[2]: row for row in table.rows}
+    assert set(rows) == {"negatives 3", "distortion_weight 0"}
+    assert rows["negatives 3"][8] == "+50.00"  # HR@10
+    assert rows["distortion_weight 0"][8] == "−50.00"
