@@ -132,11 +132,6 @@ class FusedSteps:
             )
         if getattr(model, "pull_push", None) and model.pull_push.loss != "hinge":
             raise KernelUnavailable("the fused kernel knows the hinge only")
-        if model.negative_choice != "each":
-            raise KernelUnavailable(
-                "the fused kernel does many steps in a call, and the hardest negative "
-                "depends on the step before"
-            )
         if tf.config.list_physical_devices("GPU"):
             raise KernelUnavailable(
                 "the fused kernel runs on the CPU, and there is a GPU"
@@ -167,6 +162,8 @@ class FusedSteps:
     ) -> dict[str, tf.Tensor]:
         """Steps on triplets [N], `batch_size` at a time; the last one may be smaller.
 
+        Of negatives [N, n] the hardest for the step's parameters makes the triplet.
+
         Returns:
             The terms of the loss, [steps] each; `optimizer.iterations` has counted on.
         """
@@ -180,7 +177,7 @@ class FusedSteps:
             slots=[slot.handle for slot in self._slots],
             user=users,
             pos_item=pos_items,
-            neg_item=neg_items,
+            neg_item=tf.reshape(neg_items, [-1]),
             step=iterations,
             learning_rate=self._optimizer.learning_rate,
             **self._attributes,

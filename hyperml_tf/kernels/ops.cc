@@ -21,7 +21,8 @@ namespace {
 
 namespace tf = ::tensorflow;
 
-// Steps on triplets [N], batch_size at a time, the last step smaller; `terms` holds
+// Steps on triplets [N], batch_size at a time, the last step smaller. Of n negatives
+// a positive, neg_item [N n], the hardest makes the triplet. `terms` holds
 // a column [steps, 3] for each of total, pull_push and distortion. `slots` are those
 // of the user table, then those of the item table.
 REGISTER_OP("HypermlSteps")
@@ -214,7 +215,11 @@ class StepsOp : public tf::OpKernel {
     const int64_t count = user.NumElements();
     OP_REQUIRES_OK(context, CheckIds(user, count, users.size, "user"));
     OP_REQUIRES_OK(context, CheckIds(pos_item, count, items.size, "item"));
-    OP_REQUIRES_OK(context, CheckIds(neg_item, count, items.size, "item"));
+    const int64_t candidates = count ? neg_item.NumElements() / count : 1;
+    OP_REQUIRES_OK(context,
+                   CheckIds(neg_item, count * candidates, items.size, "item"));
+    OP_REQUIRES(context, candidates > 0,
+                absl::InvalidArgumentError("no negatives"));
     const int64_t first_step = context->input(tables + 3).scalar<int64_t>()();
     const float learning_rate = context->input(tables + 4).scalar<float>()();
 
@@ -227,7 +232,8 @@ class StepsOp : public tf::OpKernel {
       const int64_t at = s * batch_size, left = count - at;
       const Triplets triplets{user.flat<int32_t>().data() + at,
                               pos_item.flat<int32_t>().data() + at,
-                              neg_item.flat<int32_t>().data() + at};
+                              neg_item.flat<int32_t>().data() + at * candidates,
+                              candidates};
       const Terms means = trainer_->Step(users, items, triplets,
                                          std::min(batch_size, left), left,
                                          first_step + s, learning_rate);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 namespace hyperml {
@@ -268,7 +269,7 @@ class TrainerOf final : public Trainer {
 
   Terms Step(const Table& users, const Table& items, const Triplets& triplets,
              int64_t batch, int64_t ahead, int64_t step, float rate) override {
-    const int32_t* ids[kRoles] = {triplets.user, triplets.pos_item, triplets.neg_item};
+    const int64_t candidates = triplets.candidates;
     const Table* tables[kRoles] = {&users, &items, &items};
     RowSet* sets[kRoles] = {&users_, &items_, &items_};
     users_.Clear();
@@ -278,18 +279,26 @@ class TrainerOf final : public Trainer {
     double total = 0, pull_push = 0, distortion = 0;
     for (int64_t i = 0; i < batch; ++i) {
       const int64_t later = std::min(i + kTripletsAhead, ahead - 1);
-      const float* rows[kRoles];
-      for (int r = 0; r < kRoles; ++r) {
-        Prefetch(tables[r]->rows + int64_t{ids[r][later]} * dim(), dim());
-        rows[r] = tables[r]->rows + int64_t{ids[r][i]} * dim();
+      Prefetch(Row(users, triplets.user[later]), dim());
+      Prefetch(Row(items, triplets.pos_item[later]), dim());
+      for (int64_t k = 0; k < candidates; ++k) {
+        Prefetch(Row(items, triplets.neg_item[later * candidates + k]), dim());
       }
+      const int32_t user = triplets.user[i];
+      const int32_t* negatives = triplets.neg_item + i * candidates;
+      const int32_t ids[kRoles] = {
+          user, triplets.pos_item[i],
+          candidates == 1 ? *negatives
+                          : Hardest(Row(users, user), items, negatives, candidates)};
+      const float* rows[kRoles];
+      for (int r = 0; r < kRoles; ++r) rows[r] = Row(*tables[r], ids[r]);
       const Terms terms = Gradients(rows, share, masks + kRoles * i * kGolden64);
       total += terms.total;
       pull_push += terms.pull_push;
       distortion += terms.distortion;
       for (int r = 0; r < kRoles; ++r) {
         bool first;
-        float* sum = sets[r]->Gradient(ids[r][i], &first);
+        float* sum = sets[r]->Gradient(ids[r], &first);
         const float* gradient = Scratch(kGradient, r);
         if (first) {
           std::copy_n(gradient, dim(), sum);
@@ -307,6 +316,39 @@ class TrainerOf final : public Trainer {
 
  private:
   enum Buffer { kKeep, kMasked, kPoint, kGradient };
+
+  const float* Row(const Table& table, int32_t id) const {
+    return table.rows + int64_t{id} * dim();
+  }
+
+  // The first of the candidates with the highest score for a user's row.
+  int32_t Hardest(const float* user, const Table& items, const int32_t* candidates,
+                  int64_t count) const {
+    const float by_user = ToPoint(settings_, Dot(user, user)).scale;
+    int32_t hardest = candidates[0];
+    float least = std::numeric_limits<float>::infinity();
+    for (int64_t k = 0; k < count; ++k) {
+      const float farness = Farness(user, by_user, Row(items, candidates[k]));
+      if (farness < least) {
+        least = farness;
+        hardest = candidates[k];
+      }
+    }
+    return hardest;
+  }
+
+  // Orders items for a user, whose row times `by_user` is its point, as the score
+  // does, turned round: -<u, v>, |u-v|^2, or |u-v|^2/(1-c|v|^2) for d_c(u, v).
+  float Farness(const float* user, float by_user, const float* item) const {
+    if (settings_.model == Model::kMFBPR) return -Dot(user, item);
+    const float squared = Dot(item, item);
+    const float by_item = ToPoint(settings_, squared).scale;
+    float gap = 0;
+#pragma omp simd reduction(+ : gap)
+    for (int j = 0; j < dim(); ++j) gap += Square(by_user * user[j] - by_item * item[j]);
+    if (settings_.model == Model::kCML) return gap;
+    return gap / std::max(1 - settings_.c * squared * Square(by_item), kBallMargin);
+  }
 
   int dim() const { return kDim ? kDim : settings_.dim; }
 

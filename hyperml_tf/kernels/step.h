@@ -38,10 +38,13 @@ struct Table {
   int64_t size;
 };
 
+// A positive pair has `candidates` negatives, one after the other; the one that the
+// model scores highest, without dropout, makes the triplet.
 struct Triplets {
   const int32_t* user;
   const int32_t* pos_item;
   const int32_t* neg_item;
+  int64_t candidates;
 };
 
 // Means over the batch. CML fills in pull_push, MF-BPR likewise its BPR term.

@@ -152,6 +152,8 @@ class TableRecommender(Recommender):
         if len(neg_items.shape) == 1:
             return users, pos_items, neg_items
         if self.negative_choice == "hardest":
+            if self.kernel is not None:  # which chooses by itself, step by step
+                return users, pos_items, neg_items
             scores = self.score(users[:, tf.newaxis], neg_items)
             hardest = tf.argmax(scores, axis=1)
             return users, pos_items, tf.gather(neg_items, hardest, batch_dims=1)

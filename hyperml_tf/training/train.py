@@ -102,9 +102,10 @@ def _fit(
     sampler = TripletSampler(interactions, sampler_seed, negatives, compiled)
     steps = sampler.steps_per_epoch(config.batch_size)
     optimizer = build.build_optimizer(config, steps)
-    used, calls = compile_model(
-        model, optimizer, steps, config.batch_size * negatives, kernel
-    )
+    triplets = config.batch_size
+    if config.get("negative_choice") == "each":
+        triplets *= negatives
+    used, calls = compile_model(model, optimizer, steps, triplets, kernel)
     run.write_json("environment.json", run.environment | {"kernel": used})
     board = Board(run, config)
     record = Record(

@@ -220,3 +220,24 @@ def test_a_checkpoint_moves_between_the_kernels(tmp_path, rng):
 
     for one, other in zip(state(straight), state(onward), strict=True):
         np.testing.assert_allclose(other, one, atol=TABLE)
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+@pytest.mark.parametrize("key", MODELS)
+def test_the_hardest_negative_is_chosen_before_every_step(key, dropout, rng):
+    users, pos_items, _ = random_triplets(rng, 90)
+    neg_items = rng.integers(0, 9, (90, 3)).astype(np.int32)
+    model, stepped, given = (make(key, dropout=dropout) for _ in range(3))
+    model.negative_choice = stepped.negative_choice = "hardest"
+    hardest = []
+    for start in range(0, 90, BATCH):
+        batch = [ids[start : start + BATCH] for ids in (users, pos_items, neg_items)]
+        triplets = stepped.arrange(*batch)  # by the scores, without a kernel
+        hardest.append(triplets[2].numpy())
+        fused(stepped, triplets)
+    assert (np.concatenate(hardest) != neg_items[:, 0]).any()
+    expected = fused(given, (users, pos_items, np.concatenate(hardest)))
+    model.kernel = FusedSteps(model, model.optimizer, BATCH)
+    terms = model.kernel(*model.arrange(users, pos_items, neg_items))
+    np.testing.assert_array_equal(np.stack(list(terms.values()), axis=1), expected)
+    np.testing.assert_array_equal(tables(model), tables(given))
