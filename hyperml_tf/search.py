@@ -25,6 +25,12 @@ _SPACE = flags.DEFINE_multi_string(
 )
 _SEED = flags.DEFINE_integer("seed", 0, "Of every run.", 0)
 _OUTPUT = flags.DEFINE_string("output", None, "Write the best settings here, as JSON.")
+_RECORD = flags.DEFINE_string(
+    "record", None, "Add the candidates to this table (run_configs/searches.csv)."
+)
+_RECORD_AS = flags.DEFINE_string(
+    "record_as", None, "Name there, instead of the model: `hyperml+`."
+)
 _EXECUTOR, _JOBS, _THREADS = command_line.define_execution()
 _KERNEL = command_line.define_kernel()
 _DATA_DIR, _RUNS_DIR = command_line.define_folders()
@@ -35,7 +41,7 @@ def main() -> None:
     from hyperml_tf.data import interactions
     from hyperml_tf.errors import InputError
     from hyperml_tf.experiments import config as configs
-    from hyperml_tf.experiments import executors, schedule, search
+    from hyperml_tf.experiments import executors, schedule, search, searches
     from hyperml_tf.training.run_folder import write_atomically
 
     if _CONFIG.value is None:
@@ -59,7 +65,11 @@ def main() -> None:
     found = search.search(config, data, budget, _SEED.value, executor, fixed, space)
     print(f"{config.dataset}/{config.model}, validation nDCG@10:")
     for candidate in found:
-        print(f"  {100 * candidate.valid_ndcg10:.2f} %  {dict(candidate.overrides)}")
+        reached = f"{100 * candidate.valid_ndcg10:.2f} % by epoch {candidate.epochs}"
+        print(f"  {reached}  {dict(candidate.overrides)}")
+    if _RECORD.value:
+        name = _RECORD_AS.value or config.model
+        searches.add(pathlib.Path(_RECORD.value), config.dataset, name, found)
     if _OUTPUT.value:
         best = json.dumps(dict(found[0].overrides), indent=1) + "\n"
         write_atomically(pathlib.Path(_OUTPUT.value), best)

@@ -32,9 +32,16 @@ _KEPT = 3  # one in three goes on to the next rung
 
 @dataclasses.dataclass(frozen=True)
 class Candidate:
-    """Overrides of the committed config, and their best validation nDCG@10 so far."""
+    """Overrides of the committed config, and how they did until they were left.
+
+    Attributes:
+        overrides: field -> value.
+        epochs: end of the last rung that they were in.
+        valid_ndcg10: best validation nDCG@10 until then; -1 for a run that failed.
+    """
 
     overrides: Mapping[str, object]
+    epochs: int
     valid_ndcg10: float
 
 
@@ -111,7 +118,7 @@ def search(
     fixed: Mapping[str, object],
     values: Mapping[str, Sequence],
 ) -> list[Candidate]:
-    """Runs the search, resuming what was done of it; best candidate first.
+    """Runs the search, resuming what was done of it; all candidates, best first.
 
     Args:
         config: the committed config, with the user's own overrides applied.
@@ -126,16 +133,19 @@ def search(
     points = draw(space, budget, {field: config[field] for field in space})
     tasks = [_task(config, point, fixed, data, seed, executor) for point in points]
     ends = rungs(config.epochs, config.eval_every, len(points))
+    found: dict[Task, Candidate] = {}
     for place, end in enumerate(ends):
         logging.info(
             "rung %d of %d: %d configurations to epoch %d",
             *(place + 1, len(ends), len(tasks), end),
         )
         executor.execute([dataclasses.replace(t, stop_epoch=end) for t in tasks])
-        tasks.sort(key=lambda task: -_best_valid(task, end))
+        for task in tasks:
+            found[task] = Candidate(dict(task.overrides), end, _best_valid(task, end))
+        tasks.sort(key=lambda task: -found[task].valid_ndcg10)
         if place + 1 < len(ends):
             tasks = tasks[: max(len(tasks) // _KEPT, 1)]
-    return [Candidate(dict(t.overrides), _best_valid(t, ends[-1])) for t in tasks]
+    return sorted(found.values(), key=lambda c: (-c.epochs, -c.valid_ndcg10))
 
 
 def _task(config, point, fixed, data, seed, executor) -> Task:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import pandas as pd
 from absl import logging
 
-from hyperml_tf.experiments import catalogue
+from hyperml_tf.experiments import catalogue, searches
 from hyperml_tf.models import TITLES
 from hyperml_tf.reporting import (
     claims,
@@ -31,6 +31,7 @@ from hyperml_tf.training.run_folder import write_atomically
 #: The committed record, and beside any record its table of comparisons.
 RECORD = catalogue.FOLDER / "results.csv"
 SIGNIFICANCE = "significance.csv"
+SEARCHES = "searches.csv"
 
 
 def report(
@@ -78,7 +79,8 @@ def recorded_tables(path: pathlib.Path) -> tuple[dict[str, Table], list[str]]:
     results = groups.results(rows, committed.settings, committed.published)
     tests = comparisons.read(path.with_name(SIGNIFICANCE))
     absent = missing.missing(results, TITLES, prepared=None)
-    return _by_name(_result_tables(results, tests)), absent
+    found = claims.searches(searches.read(path.with_name(SEARCHES)), TITLES)
+    return _by_name([*_result_tables(results, tests), found]), absent
 
 
 def _result_tables(results: groups.Results, tests: pd.DataFrame) -> list[Table]:

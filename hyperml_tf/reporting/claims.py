@@ -5,6 +5,7 @@ Holm-corrected over datasets, is below .05; it fails where both say the opposite
 it is undecided.
 """
 
+import json
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -181,6 +182,37 @@ def _changes(group: Group, centre: Group) -> str:
 
 def _plain(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def searches(rows: pd.DataFrame, titles: Mapping[str, str]) -> Table:
+    """How hard it was tried: every search on validation, and what it chose.
+
+    Args:
+        rows: `experiments.searches`.
+        titles: names of the models.
+    """
+    lines = []
+    for (dataset, name), tried in rows.groupby(["dataset", "model"], sort=False):
+        best = tried.iloc[0]
+        epochs = sorted(set(tried["epochs"]))
+        chosen = json.loads(best["overrides"])
+        lines.append(
+            [
+                paper.dataset_title(dataset),
+                title_of(name, titles),
+                ", ".join(f"{field} {_plain(v)}" for field, v in chosen.items()),
+                str(len(tried)),
+                ", ".join(map(str, epochs)),
+                percent(best["valid_ndcg10"]),
+            ]
+        )
+    header = ["Dataset", "Model", "Chosen", "Tried", "Left at epoch"]
+    header += ["Validation nDCG@10"]
+    note = (
+        "Successive halving over random points of the grid, seed 0, on validation "
+        "only; every candidate stands in `run_configs/searches.csv`."
+    )
+    return Table("searches", "Searches", header, lines, note, text_columns=3)
 
 
 def settings(results: Results, titles: Mapping[str, str]) -> Table:

@@ -1,6 +1,9 @@
 """The search command on a tiny dataset: rungs, resumption, what it prints."""
 
+import json
 import re
+
+from hyperml_tf.experiments import searches
 
 
 def test_search_halves_resumes_and_prints_what_to_commit(command, data_dir, tmp_path):
@@ -8,6 +11,7 @@ def test_search_halves_resumes_and_prints_what_to_commit(command, data_dir, tmp_
         *("--config=run_configs/own_table.py:cml", "--config.dataset=tiny"),
         *("--config.epochs=6", "--config.eval_every=2", "--config.dim=8"),
         *("--budget=3", f"--data_dir={data_dir}", f"--runs_dir={tmp_path}"),
+        f"--record={tmp_path / 'searches.csv'}",
     ]
     first = command("hyperml_tf.search", *flags)
     assert first.returncode == 0, first.stdout + first.stderr
@@ -20,6 +24,12 @@ def test_search_halves_resumes_and_prints_what_to_commit(command, data_dir, tmp_
     )
     assert lengths == [2, 2, 6]
 
+    recorded = searches.read(tmp_path / "searches.csv")
+    assert recorded["place"].tolist() == [1, 2, 3]
+    assert recorded["epochs"].tolist() == [6, 2, 2]
+    best = json.loads(recorded["overrides"][0])
+    assert best["dim"] == 8 and f"'dim': {best['dim']}" in first.stdout
+
     again = command("hyperml_tf.search", *flags)
     assert again.returncode == 0
     assert (
@@ -27,3 +37,4 @@ def test_search_halves_resumes_and_prints_what_to_commit(command, data_dir, tmp_
         == first.stdout.split("validation nDCG")[1]
     )
     assert "3 of 3 runs are finished already" in again.stdout
+    assert searches.read(tmp_path / "searches.csv").equals(recorded)
