@@ -19,15 +19,20 @@ def _hyperbolic(model) -> dict[str, Any]:
     return {
         "c": model.c,
         "margin": model.pull_push.margin,
+        "loss": model.pull_push.loss,
         "distortion_weight": model.distortion_weight,
     }
+
+
+def _euclidean(model) -> dict[str, Any]:
+    return {"margin": model.pull_push.margin, "loss": model.pull_push.loss}
 
 
 # Class -> the wrapper its optimizer must have, the op's name for it, its attributes.
 _MODELS: dict[type, tuple[type | None, str, Callable[[Any], dict[str, Any]]]] = {
     HyperML: (PoincareOptimizer, "hyperml", _hyperbolic),
     HyperTS: (None, "hyperts", _hyperbolic),
-    CML: (UnitBallOptimizer, "cml", lambda model: {"margin": model.pull_push.margin}),
+    CML: (UnitBallOptimizer, "cml", _euclidean),
     MFBPR: (None, "mf_bpr", lambda model: {"l2": model.l2}),
 }
 
@@ -130,8 +135,6 @@ class FusedSteps:
                 "only plain adam, adagrad and sgd, with retraction by projection, have "
                 "a fused kernel"
             )
-        if getattr(model, "pull_push", None) and model.pull_push.loss != "hinge":
-            raise KernelUnavailable("the fused kernel knows the hinge only")
         if tf.config.list_physical_devices("GPU"):
             raise KernelUnavailable(
                 "the fused kernel runs on the CPU, and there is a GPU"

@@ -38,6 +38,7 @@ REGISTER_OP("HypermlSteps")
     .Attr("num_slots: int >= 0")
     .Attr("model: {'hyperml', 'hyperts', 'cml', 'mf_bpr'}")
     .Attr("optimizer: {'adam', 'adagrad', 'sgd'}")
+    .Attr("loss: {'hinge', 'softplus'} = 'hinge'")
     .Attr("batch_size: int >= 1")
     .Attr("dim: int >= 1")
     .Attr("c: float = 1.0")
@@ -58,13 +59,14 @@ REGISTER_OP("HypermlSteps")
 
 Settings ReadSettings(tf::OpKernelConstruction* context, absl::Status* status) {
   Settings settings;
-  std::string model, optimizer;
+  std::string model, optimizer, loss;
   int64_t seed;
   const auto read = [&](const char* name, auto* value) {
     status->Update(context->GetAttr(name, value));
   };
   read("model", &model);
   read("optimizer", &optimizer);
+  read("loss", &loss);
   read("batch_size", &settings.batch_size);
   read("dim", &settings.dim);
   read("c", &settings.c);
@@ -83,6 +85,7 @@ Settings ReadSettings(tf::OpKernelConstruction* context, absl::Status* status) {
   settings.optimizer = optimizer == "adam"      ? Optimizer::kAdam
                        : optimizer == "adagrad" ? Optimizer::kAdagrad
                                                 : Optimizer::kSgd;
+  settings.loss = loss == "softplus" ? Loss::kSoftplus : Loss::kHinge;
   settings.seed = static_cast<uint64_t>(seed);
   return settings;
 }

@@ -170,37 +170,44 @@ inline void AddPairGradient(const Pair& r, float c, float weight, float gamma,
   *y += -2 * c * r.a * by_ab;
 }
 
+// softplus(x) without overflow; its slope is sigmoid(x).
+inline Smooth Softplus(float x) {
+  const float e = std::exp(-std::abs(x));
+  return {std::max(x, 0.f) + std::log1p(e), (x < 0 ? e : 1.f) / (1 + e)};
+}
+
+inline Smooth PullPush(const Settings& settings, float violation) {
+  if (settings.loss == Loss::kSoftplus) return Softplus(violation);
+  // max in this order: keeps NaN.
+  return {std::max(violation, 0.f), violation > 0 ? 1.f : 0.f};
+}
+
 // Loss of one triplet; its gradient divided by the batch goes to `k`.
 inline Terms Evaluate(const Settings& settings, const Geometry& g, float share,
                       Coefficients* k) {
   *k = {};
   if (settings.model == Model::kMFBPR) {
-    // softplus(-z) without overflow; its slope is -sigmoid(-z).
-    const float z = g.advantage, e = std::exp(-std::abs(z));
-    const float bpr = std::max(-z, 0.f) + std::log1p(e);
-    const float pull = -share * (z > 0 ? e : 1.f) / (1 + e);
+    const Smooth bpr = Softplus(-g.advantage);
+    const float pull = -share * bpr.slope;
     const float shrink = 2 * settings.l2 * share;
     *k = {shrink, shrink + pull, shrink - pull, -pull, pull};
-    return {bpr + settings.l2 * (g.uu + g.pp + g.nn), bpr, 0};
+    return {bpr.value + settings.l2 * (g.uu + g.pp + g.nn), bpr.value, 0};
   }
   if (settings.model == Model::kCML) {
-    const float violation = settings.margin + g.up - g.un;
-    const float pull = violation > 0 ? 2 * share : 0.f;
-    k->up = pull;
-    k->un = -pull;
-    const float hinge = std::max(violation, 0.f);  // in this order: keeps NaN
-    return {hinge, hinge, 0};
+    const Smooth loss = PullPush(settings, settings.margin + g.up - g.un);
+    k->up = 2 * share * loss.slope;
+    k->un = -k->up;
+    return {loss.value, loss.value, 0};
   }
   const float c = settings.c, gamma = settings.distortion_weight;
   const Pair pos = MakePair(c, g.uu, g.pp, g.up), neg = MakePair(c, g.uu, g.nn, g.un);
-  const float violation =
-      settings.margin + pos.squared_distance - neg.squared_distance;
-  const float pull = violation > 0 ? share : 0.f;
+  const Smooth loss = PullPush(
+      settings, settings.margin + pos.squared_distance - neg.squared_distance);
+  const float pull = share * loss.slope;
   AddPairGradient(pos, c, pull, gamma * share, &k->u, &k->p, &k->up);
   AddPairGradient(neg, c, -pull, gamma * share, &k->u, &k->n, &k->un);
-  const float hinge = std::max(violation, 0.f);
   const float distortion = pos.distortion + neg.distortion;
-  return {hinge + gamma * distortion, hinge, distortion};
+  return {loss.value + gamma * distortion, loss.value, distortion};
 }
 
 // ---------------------------------------------------------------- rows of a batch

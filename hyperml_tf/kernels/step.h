@@ -14,11 +14,13 @@ namespace hyperml {
 
 enum class Model { kHyperML, kHyperTS, kCML, kMFBPR };
 enum class Optimizer { kAdam, kAdagrad, kSgd };
+enum class Loss { kHinge, kSoftplus };
 
 // Names as in the configs; a setting that a model has no use for is ignored.
 struct Settings {
   Model model;
   Optimizer optimizer;
+  Loss loss;                // of the metric models' m + d^2(i,j) - d^2(i,k)
   int dim;                  // D
   int batch_size;           // the most triplets of a step
   float c;                  // curvature

@@ -28,10 +28,11 @@ def compiled():
 def make(
     key, optimizer="adam", users=12, items=9, dim=16, c=1.0, margin=0.5,
     distortion_weight=0.1, l2=0.01, dropout=0.0, init_scale=0.1, rate=1e-2,
+    loss="hinge",
 ):  # fmt: skip
     """A compiled model with slots; equal arguments give equal bits."""
     options = dict(dim=dim, init_scale=init_scale, dropout=dropout, seed=3)
-    ball = dict(c=c, margin=margin, distortion_weight=distortion_weight)
+    ball = dict(c=c, margin=margin, loss=loss, distortion_weight=distortion_weight)
     outer = OPTIMIZERS[optimizer](rate)
     if key == "hyperml":
         model = HyperML(users, items, **ball, **options)
@@ -39,7 +40,7 @@ def make(
     elif key == "hyperts":
         model = HyperTS(users, items, **ball, **options)
     elif key == "cml":
-        model = CML(users, items, margin=margin, **options)
+        model = CML(users, items, margin=margin, loss=loss, **options)
         outer = UnitBallOptimizer(outer)
     else:
         model = MFBPR(users, items, l2=l2, **options)

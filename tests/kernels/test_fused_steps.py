@@ -73,6 +73,14 @@ def test_steps_equal_the_reference_with_and_without_distortion(weight, rng):
     assert_same_steps(*models, random_triplets(rng, 90))
 
 
+@pytest.mark.parametrize("margin", [-100.0, 0.5, 100.0])
+@pytest.mark.parametrize("key", ["hyperml", "hyperts", "cml"])
+def test_steps_equal_the_reference_with_softplus(key, margin, rng):
+    triplets = random_triplets(rng, 90)
+    one, other = (make(key, margin=margin, loss="softplus") for _ in range(2))
+    assert_same_steps(one, other, triplets)
+
+
 @pytest.mark.parametrize("key", ["hyperml", "hyperts", "cml"])
 def test_an_inactive_hinge_pulls_nothing(key, rng):
     one, other = (make(key, margin=0.0, distortion_weight=0.0) for _ in range(2))
