@@ -41,6 +41,7 @@ _OFF = {
     "loss": "hinge",
     "negatives": 1,
     "negative_choice": "each",
+    "item_bias": False,
     "learning_rate_decay": 1.0,
 }
 
@@ -98,10 +99,11 @@ def _trained(model: str) -> ml_collections.ConfigDict:
     )
 
 
-def _with_negatives(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
-    """Fields of models of the triplet kind: negatives per positive, and which count."""
+def _of_triplets(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
+    """Fields of models of the triplet kind: negatives, which count, item biases."""
     config.negatives = 1
     config.negative_choice = "each"  # "hardest" goes beyond the paper
+    config.item_bias = False  # True goes beyond the paper
     return config
 
 
@@ -120,7 +122,7 @@ def hyperts() -> ml_collections.ConfigDict:
     config.margin = 0.5
     config.loss = "hinge"  # Eq. 11; "softplus" goes beyond the paper
     config.distortion_weight = 0.1
-    return _with_negatives(config)
+    return _of_triplets(config)
 
 
 def cml() -> ml_collections.ConfigDict:
@@ -128,7 +130,7 @@ def cml() -> ml_collections.ConfigDict:
     config = _trained("cml")
     config.margin = 0.5
     config.loss = "hinge"
-    return _with_negatives(config)
+    return _of_triplets(config)
 
 
 def cml_warp() -> ml_collections.ConfigDict:
@@ -137,6 +139,7 @@ def cml_warp() -> ml_collections.ConfigDict:
     config.margin = 0.5
     config.loss = "hinge"
     config.negatives = 20
+    config.item_bias = False
     return config
 
 
@@ -146,7 +149,7 @@ def lrml() -> ml_collections.ConfigDict:
     config.margin = 0.5
     config.loss = "hinge"
     config.memory_size = 20  # the LRML paper's default
-    return _with_negatives(config)
+    return _of_triplets(config)
 
 
 def mf_bpr() -> ml_collections.ConfigDict:
@@ -154,7 +157,7 @@ def mf_bpr() -> ml_collections.ConfigDict:
     config = _trained("mf_bpr")
     config.dropout = 0.0  # L2 does the regularising
     config.l2 = 0.01
-    return _with_negatives(config)
+    return _of_triplets(config)
 
 
 def mlp() -> ml_collections.ConfigDict:

@@ -125,7 +125,7 @@ def parse_sweep(text: str) -> list[dict[str, object]]:
 
 
 def parse_values(text: str, flag: str) -> tuple[str, list[object]]:
-    """("c", [0.5, 1.0]) from "c:0.5,1.0"; numbers where they are numbers.
+    """("c", [0.5, 1.0]) from "c:0.5,1.0"; numbers and booleans where they are such.
 
     Raises:
         InputError: not of the form FIELD:VALUE,VALUE.
@@ -133,10 +133,12 @@ def parse_values(text: str, flag: str) -> tuple[str, list[object]]:
     field, _, values = text.partition(":")
     if not field or not values:
         raise InputError(f"--{flag}={text} must be FIELD:VALUE,VALUE,…")
-    return field, [_number(value) for value in values.split(",")]
+    return field, [_value(value) for value in values.split(",")]
 
 
-def _number(text: str) -> object:
+def _value(text: str) -> object:
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
     for kind in (int, float):
         try:
             return kind(text)

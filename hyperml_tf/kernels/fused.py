@@ -135,6 +135,8 @@ class FusedSteps:
                 "only plain adam, adagrad and sgd, with retraction by projection, have "
                 "a fused kernel"
             )
+        if model.item_biases is not None:
+            raise KernelUnavailable("the fused kernel knows no item biases")
         if tf.config.list_physical_devices("GPU"):
             raise KernelUnavailable(
                 "the fused kernel runs on the CPU, and there is a GPU"

@@ -22,6 +22,7 @@ class Recommender(keras.Model):
     Attributes:
         terms: names of the terms that `train_loss` returns.
         kernel: what takes the place of `step`, see there; None for `step` itself.
+        item_biases: [I, 1] table of a model that adds them to its scores, else None.
     """
 
     terms: tuple[str, ...] = ("total",)
@@ -31,6 +32,7 @@ class Recommender(keras.Model):
         self.num_users, self.num_items = num_users, num_items
         self.term_means = [keras.metrics.Mean(name=f"loss/{t}") for t in self.terms]
         self.kernel: Callable[..., Mapping[str, tf.Tensor]] | None = None
+        self.item_biases: RowEmbedding | None = None
         #: Steps before the first whose loss was not finite; all steps if none.
         self.finite_steps = tf.Variable(
             0, dtype=tf.int64, trainable=False, name="finite_steps"
@@ -108,7 +110,11 @@ class TableRecommender(Recommender):
     """A triplet model with one table for users and one for items.
 
     Subclasses also give `query_vectors` and `item_vectors`, whose inner products
-    order the catalogue as `score` does: evaluation and serving use them.
+    order the catalogue as `score` does without biases.
+
+    With item biases b, which the paper's models do not have, a score is u·v + b or,
+    for distances, -d² + b, and losses are on these scores. They start at 0; neither
+    dropout nor L2 touches them.
 
     Args:
         num_users: U.
@@ -119,6 +125,7 @@ class TableRecommender(Recommender):
         seed: root of initialisation and dropout.
         negative_choice: which of several negatives per positive make triplets:
             "each" of them, or the "hardest", the one that scores highest.
+        item_bias: whether items have biases.
         embedding: layer class of the tables.
     """
 
@@ -132,6 +139,7 @@ class TableRecommender(Recommender):
         dropout: float,
         seed: int,
         negative_choice: str = "each",
+        item_bias: bool = False,
         embedding: Callable[..., RowEmbedding] = RowEmbedding,
     ):
         super().__init__(num_users, num_items)
@@ -146,6 +154,9 @@ class TableRecommender(Recommender):
         self.item_dropout = RowDropout(dropout, seeds[3])
         self.weight_seeds = seeds[4:]
         self.negative_choice = negative_choice
+        if item_bias:
+            # A table of its own, so that a step touches its rows alone.
+            self.item_biases = RowEmbedding(num_items, 1, 0.0, name="item_biases")
 
     def arrange(self, users, pos_items, neg_items):
         """Triplets [B'] from batches with one negative [B] or several [B, n]."""
@@ -177,6 +188,12 @@ class TableRecommender(Recommender):
         pos_item, neg_item = tf.split(item, 2)
         return user, pos_item, neg_item
 
+    def biases(self, items: tf.Tensor) -> tf.Tensor:
+        """b [...] of items [...]; 0 for a model without."""
+        if self.item_biases is None:
+            return tf.constant(0.0)
+        return tf.squeeze(self.item_biases(items), axis=-1)
+
     def query_vectors(self, users: tf.Tensor) -> tf.Tensor:
         """[B, K] float64 vectors of users [B]."""
         raise NotImplementedError
@@ -186,10 +203,16 @@ class TableRecommender(Recommender):
         raise NotImplementedError
 
     def score_all(self, users):
-        """Inner products of `query_vectors` and `item_vectors`, [B, I] float64."""
+        """Inner products of `query_vectors` and `item_vectors`, plus b; [B, I]."""
+        return self._products(users) + self._all_biases()
+
+    def _products(self, users: tf.Tensor) -> tf.Tensor:
         return tf.matmul(
             self.query_vectors(users), self.item_vectors(), transpose_b=True
         )
+
+    def _all_biases(self) -> tf.Tensor:
+        return tf.cast(self.biases(tf.range(self.num_items)), tf.float64)
 
     def _exact(self, table: RowEmbedding) -> tf.Tensor:
         return tf.cast(table.table, tf.float64)

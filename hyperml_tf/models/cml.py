@@ -15,6 +15,8 @@ def squared_euclidean(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
 class CML(TableRecommender):
     """Score -‖u-v‖², loss [m + ‖u-v_j‖² - ‖u-v_k‖²]₊, rows kept in the unit ball.
 
+    With item biases, -‖u-v‖² + b takes the place of -‖u-v‖² throughout.
+
     Args:
         num_users: U.
         num_items: I.
@@ -36,14 +38,16 @@ class CML(TableRecommender):
         self.pull_push = PullPushLoss(margin, loss)
 
     def score(self, users, items):
-        """-‖u-v‖²."""
-        return -squared_euclidean(self.user_table(users), self.item_table(items))
+        """-‖u-v‖² + b."""
+        squared = squared_euclidean(self.user_table(users), self.item_table(items))
+        return self.biases(items) - squared
 
     def train_loss(self, users, pos_items, neg_items, step=None):
         """The hinge, mean over the batch."""
         user, pos_item, neg_item = self.triplet_rows(users, pos_items, neg_items, step)
         hinge = self.pull_push(
-            squared_euclidean(user, pos_item), squared_euclidean(user, neg_item)
+            squared_euclidean(user, pos_item) - self.biases(pos_items),
+            squared_euclidean(user, neg_item) - self.biases(neg_items),
         )
         return {"total": tf.reduce_mean(hinge)}
 
@@ -72,16 +76,16 @@ class CMLWarp(CML):
 
     def train_loss(self, users, pos_items, neg_items, step=None):
         """The weighted hinge, mean over the batch; neg_items is [B, n]."""
-        user, pos_item = self.user_table(users), self.item_table(pos_items)
         near = -self.score(users[:, tf.newaxis], neg_items)
         chosen = tf.gather(neg_items, tf.argmin(near, axis=1), batch_dims=1)
-        bound = self.pull_push.margin + squared_euclidean(user, pos_item)
+        bound = self.pull_push.margin - self.score(users, pos_items)
         impostors = tf.reduce_sum(tf.cast(near < bound[:, tf.newaxis], tf.float32), 1)
         drawn = tf.cast(tf.shape(neg_items)[1], tf.float32)
         weight = tf.math.log1p(tf.floor(self.num_items * impostors / drawn))
 
         user, pos_item, neg_item = self.triplet_rows(users, pos_items, chosen, step)
         hinge = self.pull_push(
-            squared_euclidean(user, pos_item), squared_euclidean(user, neg_item)
+            squared_euclidean(user, pos_item) - self.biases(pos_items),
+            squared_euclidean(user, neg_item) - self.biases(chosen),
         )
         return {"total": tf.reduce_mean(tf.stop_gradient(weight) * hinge)}

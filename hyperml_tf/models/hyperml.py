@@ -52,9 +52,12 @@ class _HyperbolicRecommender(TableRecommender):
         raise NotImplementedError
 
     def score(self, users, items):
-        """-d_c(u, v)."""
-        user, item = self.user_table(users), self.item_table(items)
-        return -self.distance(self.points(user), self.points(item))
+        """-d_c(u, v); with item biases -d_c(u, v)² + b, the loss's score."""
+        user = self.points(self.user_table(users))
+        item = self.points(self.item_table(items))
+        if self.item_biases is None:
+            return -self.distance(user, item)
+        return self.biases(items) - self.squared_distance(user, item)
 
     def train_loss(self, users, pos_items, neg_items, step=None):
         """Eq. 13, means over the batch."""
@@ -62,23 +65,32 @@ class _HyperbolicRecommender(TableRecommender):
         user, pos_item, neg_item = (self.points(row) for row in rows)
         pull_push = tf.reduce_mean(
             self.pull_push(
-                self.squared_distance(user, pos_item),
-                self.squared_distance(user, neg_item),
+                self.squared_distance(user, pos_item) - self.biases(pos_items),
+                self.squared_distance(user, neg_item) - self.biases(neg_items),
             )
         )
         distortion = tf.reduce_mean(self.distortion(user, pos_item, neg_item))
         total = pull_push + self.distortion_weight * distortion
         return {"total": total, "pull_push": pull_push, "distortion": distortion}
 
+    def score_all(self, users):
+        """Inner products; with biases -d² + b, which no inner product orders."""
+        if self.item_biases is None:
+            return super().score_all(users)
+        user = self._queries(users)[:, tf.newaxis]
+        distance = lift.lifted_to_distance(self._products(users), user, self.c)
+        return self._all_biases() - tf.square(distance)
+
     def query_vectors(self, users):
         """ψ(u) of `geometry.lift`."""
-        return lift.lift_query(
-            self.points(tf.gather(self._exact(self.user_table), users))
-        )
+        return lift.lift_query(self._queries(users))
 
     def item_vectors(self):
         """φ(v) of `geometry.lift`."""
         return lift.lift_item(self.points(self._exact(self.item_table)), self.c)
+
+    def _queries(self, users):
+        return self.points(tf.gather(self._exact(self.user_table), users))
 
 
 class HyperML(_HyperbolicRecommender):

@@ -8,10 +8,11 @@ from hyperml_tf.models.base import TableRecommender
 
 
 class LRML(TableRecommender):
-    """Score -‖u + r - v‖², r = softmax((u⊙v)K) M, with N memory slots.
+    """Score -‖u + r - v‖² + b, r = softmax((u⊙v)K) M, with N memory slots.
 
     The loss is the hinge on squared lengths; the positive pair's r also serves the
-    negative pair. Rows are kept in the unit ball; K [D, N] and M [N, D] are free.
+    negative pair. Rows are kept in the unit ball; K [D, N] and M [N, D] are free, and
+    b is 0 but for a model with item biases.
 
     Args:
         num_users: U.
@@ -50,20 +51,24 @@ class LRML(TableRecommender):
         return tf.nn.softmax((user * item) @ self.keys) @ self.memory
 
     def score(self, users, items):
-        """-‖u + r - v‖²."""
+        """-‖u + r - v‖² + b."""
         item = self.item_table(items)
         user = self.user_table(users) + tf.zeros_like(item)
-        return -_squared(user + self.relation(user, item) - item)
+        squared = _squared(user + self.relation(user, item) - item)
+        return self.biases(items) - squared
 
     def train_loss(self, users, pos_items, neg_items, step=None):
         """The hinge, mean over the batch."""
         user, pos_item, neg_item = self.triplet_rows(users, pos_items, neg_items, step)
         moved = user + self.relation(user, pos_item)
-        hinge = self.pull_push(_squared(moved - pos_item), _squared(moved - neg_item))
+        hinge = self.pull_push(
+            _squared(moved - pos_item) - self.biases(pos_items),
+            _squared(moved - neg_item) - self.biases(neg_items),
+        )
         return {"total": tf.reduce_mean(hinge)}
 
     def score_all(self, users):
-        """-‖u - v‖² - 2 r·(u - v) - ‖r‖², without ever forming r [B, I, D].
+        """-‖u - v‖² - 2 r·(u - v) - ‖r‖² + b, without ever forming r [B, I, D].
 
         With weights a [I, N] of one user, r·u = a·(Mu), r·v = a·(Mv) and
         ‖r‖² = a MMᵀ aᵀ.
@@ -86,7 +91,8 @@ class LRML(TableRecommender):
             )
             return -(gap + 2 * cross + own)
 
-        return tf.map_fn(of_one, tf.gather(self._exact(self.user_table), users))
+        scores = tf.map_fn(of_one, tf.gather(self._exact(self.user_table), users))
+        return scores + self._all_biases()
 
 
 def _squared(x: tf.Tensor) -> tf.Tensor:

@@ -8,6 +8,8 @@ from hyperml_tf.models.base import TableRecommender
 class MFBPR(TableRecommender):
     """Score u·v, loss softplus(-(u·v_j - u·v_k)) + l2 (‖u‖² + ‖v_j‖² + ‖v_k‖²).
 
+    With item biases, u·v + b takes the place of u·v.
+
     Args:
         num_users: U.
         num_items: I.
@@ -22,8 +24,9 @@ class MFBPR(TableRecommender):
         self.l2 = l2
 
     def score(self, users, items):
-        """u·v."""
-        return tf.reduce_sum(self.user_table(users) * self.item_table(items), axis=-1)
+        """u·v + b."""
+        product = self.user_table(users) * self.item_table(items)
+        return tf.reduce_sum(product, axis=-1) + self.biases(items)
 
     def train_loss(self, users, pos_items, neg_items, step=None):
         """BPR, mean over the batch; the penalty is on the rows as looked up."""
@@ -31,6 +34,7 @@ class MFBPR(TableRecommender):
             users, pos_items, neg_items, step
         )
         difference = tf.reduce_sum(user * (pos_item - neg_item), axis=-1)
+        difference += self.biases(pos_items) - self.biases(neg_items)
         # softplus, never log(sigmoid): that is log(0) for a wide difference.
         bpr = tf.reduce_mean(tf.nn.softplus(-difference))
         squared = tf.add_n([tf.reduce_sum(row * row, axis=-1) for row in rows])

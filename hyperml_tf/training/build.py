@@ -15,7 +15,7 @@ from hyperml_tf.optimizers import (
 # Fields of a config that are arguments of the model's constructor.
 _MODEL_FIELDS = (
     "dim", "init_scale", "dropout", "c", "margin", "distortion_weight", "l2",
-    "loss", "negative_choice", "memory_size", "layers", "dense_init",
+    "loss", "negative_choice", "item_bias", "memory_size", "layers", "dense_init",
 )  # fmt: skip
 
 

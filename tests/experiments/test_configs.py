@@ -1,11 +1,13 @@
 """Configurations: the committed files, the checks, the hash."""
 
+import json
 import pathlib
 import re
 
+import ml_collections
 import pytest
 
-from hyperml_tf.experiments import catalogue
+from hyperml_tf.experiments import catalogue, record
 from hyperml_tf.experiments import config as configs
 from hyperml_tf.experiments.config import ConfigError
 from hyperml_tf.models import MODELS, TITLES
@@ -106,3 +108,36 @@ def test_a_config_is_loaded_again_by_its_name(tmp_path, monkeypatch):
     config.variant = "+ dim=8"  # a sweep on top
     assert catalogue.name_of(config) == "cml+"
     assert catalogue.name_of(catalogue.load("toys", "cml")) == "cml"
+
+
+# Of the prepared data that the recorded runs were trained on (their stats.json).
+FINGERPRINTS = {
+    "games": "fc92fd37fda3c50d1c48cd5e94d551881ae4a119bcbdcb17f42afaed5c440a83",
+    "ml100k": "4e225e1f99e61f73854feda737f3e9a90065002c267081a172703f5785e45f6c",
+}
+
+
+def test_recorded_runs_keep_their_hashes():
+    """An option added later, left off, must not orphan runs made before it."""
+    hashes = {}
+    for row in record.read():
+        settings = json.loads(row["config"])
+        config = configs.for_model(settings["model"])
+        config.update(settings)
+        now = configs.resolve(config)
+        then = ml_collections.ConfigDict(settings)
+        assert configs.config_hash(now, "data") == configs.config_hash(then, "data")
+        if fingerprint := FINGERPRINTS.get(row["dataset"]):
+            hashes[configs.config_hash(now, fingerprint)] = row["config_hash"]
+    assert hashes and all(now == then for now, then in hashes.items())
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_item_biases_belong_to_the_models_of_the_triplet_kind(model):
+    config = configs.for_model(model, "games")
+    triplet = model not in ("mlp", "gmf", "ncf", "popularity")
+    assert ("item_bias" in config) == triplet
+    if triplet:
+        plain = configs.config_hash(configs.resolve(config), "data")
+        config.item_bias = True
+        assert configs.config_hash(configs.resolve(config), "data") != plain

@@ -45,6 +45,14 @@ def test_a_sweep_names_its_variants_and_keeps_the_base_row(data_dir, tmp_path):
     assert tasks[1].run == base.run
 
 
+def test_a_sweep_over_an_option_turns_it_off_and_on(data_dir, tmp_path):
+    sweep = schedule.parse_sweep("item_bias:False,true")
+    tasks = plan(data_dir, tmp_path, models=["mf_bpr"], seeds=[0], sweep=sweep)
+    assert [task.config.item_bias for task in tasks] == [False, True]
+    words = tasks[1].arguments("d", "r", 1)
+    assert "--config.item_bias=True" in words
+
+
 @pytest.mark.parametrize("text", ["c", "c:", ":1", "gamma:1"])
 def test_a_sweep_that_means_nothing_is_refused(text, data_dir, tmp_path):
     with pytest.raises(InputError):

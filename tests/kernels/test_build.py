@@ -9,7 +9,7 @@ import pytest
 import tf_keras as keras
 
 from hyperml_tf.kernels import build, fused
-from hyperml_tf.models import LRML
+from hyperml_tf.models import LRML, MFBPR
 from hyperml_tf.optimizers import LazyAdam, PoincareOptimizer, UnitBallOptimizer
 from tests.kernels.conftest import make
 
@@ -101,6 +101,15 @@ def test_a_model_without_a_fused_kernel_is_left_to_tensorflow():
     )
     with pytest.raises(build.KernelUnavailable, match="LRML has no fused kernel"):
         use(model, "fused", UnitBallOptimizer(LazyAdam()))
+
+
+def test_item_biases_are_left_to_tensorflow():
+    options = dict(dim=8, init_scale=0.1, dropout=0.0, seed=0, l2=0.0)
+    model, plain = (MFBPR(12, 9, item_bias=b, **options) for b in (True, False))
+    assert use(model, "auto", LazyAdam()) == "tensorflow"
+    with pytest.raises(build.KernelUnavailable, match="no item biases; use --kernel="):
+        use(model, "fused", LazyAdam())
+    assert use(plain, "fused", LazyAdam()) == "fused"
 
 
 def test_the_command_says_in_one_line_why_fused_cannot_be(tmp_path):
