@@ -86,6 +86,8 @@ def _ranker(
     points = points_of(model)
     if points is None:
         none = "none: this model has no dot-product form, so it scores every item"
+        if model.item_biases is not None:
+            none = "none: a model with item biases scores every item"
         if index != "exact":
             raise InputError(f"--index={index}: {none}; leave --index out")
         return ScoreRanker(model), none

@@ -141,25 +141,33 @@ class Points(NamedTuple):
     items: tf.Tensor
 
 
-@functools.singledispatch
 def points_of(model: Recommender) -> Points | None:
-    """Points of a trained model; None where no space orders items as it does."""
+    """Points of a trained model; None where no space orders items as it does.
+
+    None with item biases too: -d² + b on a ball is the order of no inner product, and
+    for the other models an index of their own would be needed.
+    """
+    return None if model.item_biases is not None else _points(model)
+
+
+@functools.singledispatch
+def _points(model: Recommender) -> Points | None:
     return None
 
 
-@points_of.register(HyperML)
-@points_of.register(HyperTS)
+@_points.register(HyperML)
+@_points.register(HyperTS)
 def _(model):
     users, items = (model.points(table) for table in _tables(model))
     return Points(Ball(model.c), users, items)
 
 
-@points_of.register
+@_points.register
 def _(model: CML):
     return Points(Euclidean(), *_tables(model))
 
 
-@points_of.register
+@_points.register
 def _(model: MFBPR):
     return Points(InnerProduct(), *_tables(model))
 

@@ -4,9 +4,20 @@ import csv
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from hyperml_tf.data.interactions import Interactions
-from hyperml_tf.models import CML, LRML, MFBPR, HyperML, HyperTS, Popularity
+from hyperml_tf.models import (
+    CML,
+    GMF,
+    LRML,
+    MFBPR,
+    MLP,
+    NCF,
+    HyperML,
+    HyperTS,
+    Popularity,
+)  # fmt: skip
 
 USERS, ITEMS, DIM = 40, 300, 8
 TABLES = {"dim": DIM, "init_scale": 0.2, "dropout": 0.0, "seed": 3}
@@ -50,13 +61,28 @@ def models(interactions):
     hyperbolic = {"distortion_weight": 0.1, **metric}
     popularity = Popularity(USERS, ITEMS)
     popularity.adapt(interactions.train_item)
+    biased = HyperML(USERS, ITEMS, c=1.0, item_bias=True, **hyperbolic)
+    biases = np.random.default_rng(2).normal(size=(ITEMS, 1))
+    biased.item_biases.table.assign(biases.astype(np.float32))
+    pointwise = {"dense_init": "glorot", "l2": 0.0, **TABLES}
+    networks = {
+        "gmf": GMF(USERS, ITEMS, **pointwise),
+        "mlp": MLP(USERS, ITEMS, layers=3, **pointwise),
+        "ncf": NCF(USERS, ITEMS, layers=3, **pointwise),
+    }
+    for network in networks.values():
+        for weight in network.weights:
+            if weight.name.startswith("bias"):  # live ReLUs, logits away from 0
+                weight.assign(tf.fill(weight.shape, 1.0))
     return {
         "hyperml": HyperML(USERS, ITEMS, c=1.0, **hyperbolic),
         "hyperts": HyperTS(USERS, ITEMS, c=1.0, **hyperbolic),
         "cml": CML(USERS, ITEMS, **metric),
         "mf_bpr": MFBPR(USERS, ITEMS, l2=0.0, **TABLES),
         "lrml": LRML(USERS, ITEMS, memory_size=5, **metric),
+        "biased": biased,
         "popularity": popularity,
+        **networks,
     }
 
 

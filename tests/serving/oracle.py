@@ -23,6 +23,11 @@ def scores(model, key):
     """[U, I] scores of a model of `conftest`, higher is better."""
     if key == "popularity":
         return np.tile(model.counts.numpy(), (model.num_users, 1))
+    if key in ("gmf", "mlp", "ncf"):
+        return _dense(model.head, _features(model, key))[..., 0]
+    if key == "biased":
+        biases = model.item_biases.table.numpy()[:, 0].astype(np.float64)
+        return biases - scores(model, "hyperml") ** 2
     u = model.user_table.table.numpy().astype(np.float64)
     v = model.item_table.table.numpy().astype(np.float64)
     if key.startswith("hyper"):
@@ -38,3 +43,23 @@ def scores(model, key):
         weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
         gap += weights / weights.sum(axis=-1, keepdims=True) @ memory
     return -np.sum(gap**2, axis=-1)
+
+
+def _features(model, key):
+    """Hidden features [U, I, F] of every pair."""
+    if key == "ncf":
+        parts = _features(model.gmf, "gmf"), _features(model.mlp, "mlp")
+        return np.concatenate(parts, axis=-1)
+    u, v = (layer.table.numpy().astype(np.float64) for layer in model.tables)
+    if key == "gmf":
+        return u[:, np.newaxis] * v
+    pairs = (len(u), len(v), u.shape[1])
+    sides = u[:, np.newaxis], v[np.newaxis]
+    hidden = np.concatenate([np.broadcast_to(side, pairs) for side in sides], axis=-1)
+    for layer in model.pyramid:
+        hidden = np.maximum(0, _dense(layer, hidden))
+    return hidden
+
+
+def _dense(layer, x):
+    return x @ layer.kernel.numpy().astype(np.float64) + layer.bias.numpy()

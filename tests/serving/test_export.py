@@ -18,10 +18,13 @@ RELOAD = pathlib.Path(__file__).with_name("reload.py")
 EVERY_USER = [f"u{user}é" for user in range(USERS)]
 K = 7
 SOON = ("hyperml", "lrml")
-LATER = ("hyperts", "cml", "mf_bpr", "popularity")
+LATER = ("hyperts", "cml", "mf_bpr", "biased", "gmf", "mlp", "ncf", "popularity")
 KEYS = [*SOON, *(pytest.param(key, marks=pytest.mark.slow) for key in LATER)]
 # float32 arithmetic in `score` of models without points; float64 elsewhere.
-TOLERANCE = {"lrml": 1e-5}
+NETWORKS = ("gmf", "mlp", "ncf")
+TOLERANCE = dict.fromkeys(("lrml", "biased", *NETWORKS), 1e-5)
+# Without an index, and so without `similar_items`.
+SCORED = ("lrml", "biased", "popularity", *NETWORKS)
 
 
 def recommend(users, k=K, exclude_seen=True):
@@ -80,7 +83,7 @@ def answered(request, models, interactions, known, tmp_path_factory):
         "bad item": ("score", {"user_ids": EVERY_USER[:2], "item_ids": ["i1", "i?"]}),
         "bad pairs": ("score", {"user_ids": EVERY_USER[:2], "item_ids": ["i1"]}),
     }  # fmt: skip
-    if request.param not in ("lrml", "popularity"):
+    if request.param not in SCORED:
         requests["similar"] = (
             "similar_items",
             {"item_ids": ["i0", "i?", "i299"], "k": 4},
@@ -116,7 +119,7 @@ def test_seen_items_come_back_on_request(answered):
 
 def test_distances_are_those_of_the_model(answered):
     key, _, _, answers = answered
-    if key in ("mf_bpr", "lrml", "popularity"):
+    if key in ("mf_bpr", *SCORED):
         assert "distances" not in answers["seen in"]
         return
     score, distance = (answers["seen in"][name] for name in ("scores", "distances"))
