@@ -22,6 +22,8 @@ from hyperml_tf.training.run_folder import Run, write_atomically
 # A browser draws no more points well.
 _DISK_POINTS = 1000
 _PROJECTOR_ITEMS = 5000
+# Of the selected epoch, for HParams.
+_COMPARED = {"hr10", "ndcg10"}
 # Okabe & Ito: told apart by the colour-blind.
 _COLOURS = {"users": "#D55E00", "items": "#0072B2"}
 
@@ -35,6 +37,7 @@ class Board:
     """
 
     def __init__(self, run: Run, config):
+        self.run = run
         folder = run.folder / "tensorboard"
         self._writer = tf.summary.create_file_writer(str(folder))
         chosen = {
@@ -58,6 +61,21 @@ class Board:
                     norms = np.linalg.norm(rows_of(model, side), axis=-1)
                     tf.summary.histogram(f"norm/{side}", norms)
                 tf.summary.image("disk", disk_image(model, f"epoch {row['epoch']}"))
+
+    def write_selected(self, metrics: dict) -> None:
+        """What HParams compares runs by: metrics of the epoch that was selected.
+
+        The plugin's table opens with the first five tags in the order of their bytes,
+        so a capital puts these before the curves.
+
+        Args:
+            metrics: what `metrics.json` is to hold.
+        """
+        with self._writer.as_default(step=metrics["best_epoch"]):
+            for split in ("test", "valid"):
+                for name in _COMPARED & metrics[split].keys():
+                    tag = f"Chosen/{split}_{name}"
+                    tf.summary.scalar(tag, metrics[split][name])
 
     def close(self) -> None:
         """Flushes and closes the event file."""

@@ -1,5 +1,6 @@
 """Trains one run to its end, or on from where it was interrupted."""
 
+import contextlib
 import os
 import time
 from collections.abc import Sequence
@@ -77,14 +78,15 @@ def train(
         if parts:
             model.start_from(*parts)
         record = None
-        if config.epochs and model.trainable_variables:
-            record = _fit(
-                model, config, interactions, run, sampler_seed, stop_epoch, kernel
-            )
-            if int(record.epoch) < config.epochs and not record.exhausted:
-                return None
-            record.restore_best()
-        return _finish(model, interactions, run, record)
+        with contextlib.closing(Board(run, config)) as board:
+            if config.epochs and model.trainable_variables:
+                record = _fit(
+                    model, config, interactions, board, sampler_seed, stop_epoch, kernel
+                )
+                if int(record.epoch) < config.epochs and not record.exhausted:
+                    return None
+                record.restore_best()
+            return _finish(model, interactions, board, record)
 
 
 def seeds(root: int) -> tuple[int, int]:
@@ -95,7 +97,7 @@ def seeds(root: int) -> tuple[int, int]:
 
 
 def _fit(
-    model: Recommender, config, interactions, run, sampler_seed, stop_epoch, kernel
+    model: Recommender, config, interactions, board, sampler_seed, stop_epoch, kernel
 ) -> Record:
     negatives = config.get("negatives", 1)
     compiled = fused.compiled(kernel)
@@ -106,8 +108,8 @@ def _fit(
     if config.get("negative_choice") == "each":
         triplets *= negatives
     used, calls = compile_model(model, optimizer, steps, triplets, kernel)
+    run = board.run
     run.write_json("environment.json", run.environment | {"kernel": used})
-    board = Board(run, config)
     record = Record(
         run, interactions, board, config.eval_every, config.epochs, config.patience
     )
@@ -122,7 +124,6 @@ def _fit(
             callbacks=[StopOnNonFinite(), record],
             verbose=0,
         )
-    board.close()
     return record
 
 
@@ -156,9 +157,9 @@ def compile_model(
     return used, calls
 
 
-def _finish(model, interactions, run, record) -> dict:
+def _finish(model, interactions, board, record) -> dict:
     """Scores the test items once, with the weights of the best epoch."""
-    begin = time.monotonic()
+    begin, run = time.monotonic(), board.run
     test = protocol.sampled(model, interactions, "test")
     test_full = protocol.full(model, interactions, "test")
     metrics: dict[str, Any] = {
@@ -171,6 +172,7 @@ def _finish(model, interactions, run, record) -> dict:
         "test_full": test_full.summary(),
     }
     write_projector(run, interactions, model)
+    board.write_selected(metrics)
     _save_array(run, "test_ranks.npy", test.ranks)
     _save_array(run, "test_full_ranks.npy", test_full.ranks)
     run.write_json("metrics.json", metrics)

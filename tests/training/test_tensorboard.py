@@ -16,17 +16,23 @@ RUN_TAGS = {
 
 
 @pytest.fixture(scope="module")
-def board(command, data_dir, tmp_path_factory):
-    """The address of a TensorBoard that serves two runs."""
-    runs_dir = tmp_path_factory.mktemp("runs")
+def runs_dir(command, data_dir, tmp_path_factory):
+    """Two finished runs, a sweep over the margin."""
+    folder = tmp_path_factory.mktemp("runs")
     for margin in ("0.2", "0.5"):
         done = command(
             *("hyperml_tf.train", "--config=run_configs/own_table.py"),
             *("--config.dataset=tiny", "--config.epochs=4", "--config.eval_every=2"),
             *("--config.dim=8", f"--config.margin={margin}"),
-            *(f"--data_dir={data_dir}", f"--runs_dir={runs_dir}"),
+            *(f"--data_dir={data_dir}", f"--runs_dir={folder}"),
         )
         assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def board(runs_dir):
+    """The address of a TensorBoard that serves the runs."""
     server = subprocess.Popen(
         [
             *(sys.executable, "-m", "tensorboard.main", f"--logdir={runs_dir}"),
@@ -73,7 +79,7 @@ def test_the_disk_is_pictured_at_every_validation(board):
 
 
 @pytest.mark.slow
-def test_hparams_tell_the_two_runs_apart(board):
+def test_hparams_tell_the_two_runs_apart_and_show_what_they_reached(board, runs_dir):
     request = urllib.request.Request(
         f"{board}/data/plugin/hparams/session_groups",
         data=json.dumps(
@@ -89,7 +95,29 @@ def test_hparams_tell_the_two_runs_apart(board):
     )
     with urllib.request.urlopen(request) as reply:
         groups = json.load(reply)["sessionGroups"]
-    assert {group["hparams"]["margin"] for group in groups} == {0.2, 0.5}
+    shown = {
+        group["hparams"]["margin"]: {
+            metric["name"]["tag"]: (metric["value"], metric["trainingStep"])
+            for metric in group["metricValues"]
+        }
+        for group in groups
+    }
+    assert set(shown) == {0.2, 0.5}
+    for path in runs_dir.rglob("metrics.json"):
+        metrics = json.loads(path.read_text())
+        config = json.loads(path.with_name("config.json").read_text())
+        values = shown[config["margin"]]
+        # The table opens with the first five.
+        assert [tag for tag in sorted(values) if tag < "a"] == [
+            f"Chosen/{split}_{name}"
+            for split in ("test", "valid")
+            for name in ("hr10", "ndcg10")
+        ]
+        for tag in values:
+            if tag.startswith("Chosen/"):
+                split, name = tag.removeprefix("Chosen/").split("_")
+                value = pytest.approx(metrics[split][name], rel=1e-6)
+                assert values[tag] == (value, metrics["best_epoch"])
 
 
 @pytest.mark.slow
