@@ -1,12 +1,16 @@
 """Reads a prepared folder, the only thing shared with `data_prep`.
 
 The folder's format is DESIGN's: `.npy` arrays of int32, sorted by user then time, raw
-ids one a line, and `stats.json` with the shapes and the fingerprint of the arrays.
-Arrays are memory-mapped, so many runs on one machine share one copy.
+ids one a line, and `stats.json` with the shapes and checksums of them all. Arrays are
+memory-mapped, so many runs on one machine share one copy. Whatever is read is compared
+with its checksum before: a bit that turned on the disk would be a wrong number in a
+table, and reading everything once costs less than importing TensorFlow.
 """
 
 import dataclasses
 import functools
+import hashlib
+import io
 import json
 import pathlib
 
@@ -71,26 +75,48 @@ class Interactions:
     @functools.cached_property
     def user_ids(self) -> list[str]:
         """Raw user ids by index."""
-        return _read_lines(self.folder / "user_ids.txt", self.num_users)
+        return self._lines("user_ids.txt", self.num_users)
 
     @functools.cached_property
     def item_ids(self) -> list[str]:
         """Raw item ids by index."""
-        return _read_lines(self.folder / "item_ids.txt", self.num_items)
+        return self._lines("item_ids.txt", self.num_items)
 
     @functools.cached_property
     def items(self) -> pd.DataFrame | None:
         """Columns item, title, genres by item index; None where there are none."""
-        path = self.folder / "items.csv"
-        if not path.exists():
+        if "items.csv" not in self.stats["files"]:
             return None
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        path = self.folder / "items.csv"
+        text = io.BytesIO(self._checked(path.name))
+        table = pd.read_csv(text, dtype=str, keep_default_na=False)
         if len(table) != self.num_items:
             raise DataError(
                 f"{path} has {len(table)} rows, stats.json says {self.num_items} "
-                "items; prepare the dataset again"
+                f"items; {_remedy(self.folder)}"
             )
         return table
+
+    def _lines(self, name: str, count: int) -> list[str]:
+        lines = self._checked(name).decode().split("\n")[:-1]
+        if len(lines) != count:
+            raise DataError(
+                f"{self.folder / name} has {len(lines)} lines, expected {count}; "
+                f"{_remedy(self.folder)}"
+            )
+        return lines
+
+    def _checked(self, name: str) -> bytes:
+        """Contents of a text file of the folder, if they are what was prepared."""
+        path = self.folder / name
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise DataError(
+                f"cannot read {path} ({error.strerror}); {_remedy(self.folder)}"
+            ) from None
+        _compare(path, hashlib.sha256(content), self.stats["files"][name])
+        return content
 
 
 def load(name: str, data_dir: str | pathlib.Path = "data") -> Interactions:
@@ -100,37 +126,67 @@ def load(name: str, data_dir: str | pathlib.Path = "data") -> Interactions:
         DataError: the folder is missing, of another format version, or damaged.
     """
     folder = pathlib.Path(data_dir) / name
-    remedy = f"run: python -m data_prep.prepare --dataset={name} --data_dir={data_dir}"
     try:
         stats = json.loads((folder / "stats.json").read_text())
+        version = stats.get("format_version")
     except FileNotFoundError:
-        raise DataError(f"no prepared dataset in {folder}; {remedy}") from None
-    except ValueError as error:
-        raise DataError(f"{folder}/stats.json is damaged ({error}); {remedy}") from None
-    if stats.get("format_version") != FORMAT_VERSION:
+        raise DataError(f"no prepared dataset in {folder}; {_remedy(folder)}") from None
+    except (ValueError, AttributeError) as error:
+        raise _damaged(folder, error) from None
+    if version != FORMAT_VERSION:
         raise DataError(
-            f"{folder} has format version {stats.get('format_version')}, this program "
-            f"reads {FORMAT_VERSION}; {remedy}"
+            f"{folder} has format version {version}, this program reads "
+            f"{FORMAT_VERSION}; {_remedy(folder)}"
         )
-    arrays = {}
-    for field in dataclasses.fields(Interactions)[3:]:
-        path = folder / f"{field.name}.npy"
-        try:
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise DataError(f"cannot read {path} ({error}); {remedy}") from None
-        expected = tuple(stats["arrays"][f"{field.name}.npy"]["shape"])
-        if array.dtype != np.int32 or array.shape != expected:
-            raise DataError(
-                f"{path} holds {array.dtype}{array.shape}, stats.json says "
-                f"int32{expected}; {remedy}"
-            )
-        arrays[field.name] = array
+    try:
+        described = [stats["users"], stats["items"], stats["fingerprint"]]
+        described += [stats["files"][f"{side}_ids.txt"] for side in ("user", "item")]
+        arrays = {
+            field.name: _array(folder / f"{field.name}.npy", stats["arrays"])
+            for field in dataclasses.fields(Interactions)[3:]
+        }
+    except (KeyError, TypeError) as error:
+        raise _damaged(folder, error) from None
     return Interactions(name=name, folder=folder, stats=stats, **arrays)
 
 
-def _read_lines(path: pathlib.Path, count: int) -> list[str]:
-    lines = path.read_text(encoding="utf-8").split("\n")[:-1]
-    if len(lines) != count:
-        raise DataError(f"{path} has {len(lines)} lines, expected {count}")
-    return lines
+def _array(path: pathlib.Path, described: dict) -> np.ndarray:
+    """The array in `path`, memory-mapped, if it is what was prepared."""
+    expected = tuple(described[path.name]["shape"])
+    checksum = described[path.name]["sha256"]
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        whole = np.memmap(path, mode="r").data
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(
+            f"cannot read {path} ({error}); {_remedy(path.parent)}"
+        ) from None
+    if array.dtype != np.int32 or array.shape != expected:
+        raise DataError(
+            f"{path} holds {array.dtype}{array.shape}, stats.json says "
+            f"int32{expected}; {_remedy(path.parent)}"
+        )
+    _compare(path, hashlib.sha256(whole), checksum)
+    return array
+
+
+def _compare(path: pathlib.Path, digest, expected: str) -> None:
+    if digest.hexdigest() != expected:
+        raise DataError(
+            f"{path} is damaged: its SHA-256 is not the one in stats.json; "
+            f"{_remedy(path.parent)}"
+        )
+
+
+def _damaged(folder: pathlib.Path, error: Exception) -> DataError:
+    return DataError(
+        f"{folder}/stats.json is damaged ({type(error).__name__}: {error}); "
+        f"{_remedy(folder)}"
+    )
+
+
+def _remedy(folder: pathlib.Path) -> str:
+    return (
+        f"run: python -m data_prep.prepare --dataset={folder.name} "
+        f"--data_dir={folder.parent}"
+    )

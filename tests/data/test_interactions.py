@@ -1,6 +1,8 @@
 """Reading a prepared folder: what it gives, and what it refuses in one clear line."""
 
+import hashlib
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -34,13 +36,21 @@ def prepared(tmp_path):
     return folder
 
 
+def checksum(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def write_stats(folder, **changes):
     arrays = {
-        f"{name}.npy": {"dtype": "int32", "shape": list(array.shape)}
+        f"{name}.npy": {
+            "shape": list(array.shape),
+            "sha256": checksum(folder / f"{name}.npy"),
+        }
         for name, array in ARRAYS.items()
     }
+    files = {p.name: checksum(p) for p in folder.iterdir() if p.suffix != ".npy"}
     stats = {"format_version": 1, "users": 3, "items": 4, "fingerprint": "abc"}
-    stats |= {"arrays": arrays} | changes
+    stats |= {"arrays": arrays, "files": files} | changes
     (folder / "stats.json").write_text(json.dumps(stats))
 
 
@@ -75,6 +85,7 @@ def test_titles_are_text_even_where_pandas_would_see_a_missing_value(prepared):
 
 def test_a_folder_without_titles_has_none(prepared):
     (prepared / "items.csv").unlink()
+    write_stats(prepared)
     assert interactions.load("tiny", prepared.parent).items is None
 
 
@@ -87,7 +98,10 @@ def test_a_half_written_folder_is_refused(prepared):
     assert "no prepared dataset" in refusal(prepared)
 
 
-@pytest.mark.parametrize("text", ["", "{", '{"format_version": 1', "\x00\x01"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "\x00\x01", "[]", '{"format_version": 1', '{"format_version": 1}'],
+)
 def test_damaged_stats_are_refused(prepared, text):
     (prepared / "stats.json").write_text(text)
     assert "damaged" in refusal(prepared)
@@ -119,13 +133,56 @@ def test_an_array_that_is_not_what_the_stats_say_is_refused(prepared, array):
     assert "stats.json says int32(5,)" in refusal(prepared)
 
 
+@pytest.mark.parametrize("name", ARRAYS)
+def test_a_bit_that_turned_is_seen(prepared, name):
+    path = prepared / f"{name}.npy"
+    damaged = bytearray(path.read_bytes())
+    damaged[-1] ^= 1
+    path.write_bytes(damaged)
+    assert f"{path} is damaged: its SHA-256" in refusal(prepared)
+
+
+class _Payload:
+    def __reduce__(self):
+        return pytest.fail, ("the pickle was executed",)
+
+
+@pytest.mark.parametrize("as_npy", [True, False])
+def test_a_pickle_is_refused_and_not_executed(prepared, as_npy):
+    path = prepared / "train_item.npy"
+    if as_npy:
+        np.save(path, np.array([_Payload()] * 5), allow_pickle=True)
+    else:
+        path.write_bytes(pickle.dumps(_Payload()))
+    write_stats(prepared)  # its checksum is right
+    assert f"cannot read {path}" in refusal(prepared)
+
+
+def read_texts(folder):
+    tiny = interactions.load("tiny", folder.parent)
+    return tiny.user_ids, tiny.item_ids, tiny.items
+
+
+@pytest.mark.parametrize("name", ["user_ids.txt", "item_ids.txt", "items.csv"])
+def test_ids_and_titles_that_are_not_those_prepared_are_refused(prepared, name):
+    path = prepared / name
+    path.write_bytes(path.read_bytes().replace(b"w", b"v").replace(b"b", b"v"))
+    with pytest.raises(DataError, match=f"{path} is damaged.* run: python"):
+        read_texts(prepared)
+    path.unlink()
+    with pytest.raises(DataError, match=f"cannot read {path}.* run: python"):
+        read_texts(prepared)
+
+
 def test_a_list_of_ids_of_the_wrong_length_is_refused(prepared):
     (prepared / "user_ids.txt").write_text("ann\nbob\n")
+    write_stats(prepared)
     with pytest.raises(DataError, match=r"user_ids.txt has 2 lines, expected 3"):
-        _ = interactions.load("tiny", prepared.parent).user_ids
+        read_texts(prepared)
 
 
 def test_titles_of_another_number_of_items_are_refused(prepared):
     (prepared / "items.csv").write_text("item,title,genres\nw,a,b\n")
+    write_stats(prepared)
     with pytest.raises(DataError, match=r"items.csv has 1 rows, stats.json says 4"):
-        _ = interactions.load("tiny", prepared.parent).items
+        read_texts(prepared)

@@ -1,12 +1,11 @@
 """Small models with random tables, behind a dataset with raw ids."""
 
-import csv
-
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from hyperml_tf.data.interactions import Interactions
+from data_prep import folder as prepared
+from hyperml_tf.data.interactions import load
 from hyperml_tf.models import (
     CML,
     GMF,
@@ -26,7 +25,8 @@ TABLES = {"dim": DIM, "init_scale": 0.2, "dropout": 0.0, "seed": 3}
 @pytest.fixture(scope="session")
 def interactions(tmp_path_factory):
     """User 0 touched all items but two, user 1 only one; all others a few."""
-    folder = tmp_path_factory.mktemp("prepared")
+    folder = tmp_path_factory.mktemp("prepared") / "tiny"
+    folder.mkdir()
     rng = np.random.default_rng(5)
     train = [np.sort(rng.choice(ITEMS, 12, replace=False)) for _ in range(USERS)]
     train[0], train[1] = np.arange(2, ITEMS - 2), np.array([7])
@@ -35,23 +35,23 @@ def interactions(tmp_path_factory):
         others = np.setdiff1d(np.arange(ITEMS), mine)
         held_out.append(rng.choice(others, 2, replace=False))
     valid, test = np.array(held_out, np.int32).T
-    (folder / "user_ids.txt").write_text("".join(f"u{u}é\n" for u in range(USERS)))
-    (folder / "item_ids.txt").write_text("".join(f"i{i}\n" for i in range(ITEMS)))
-    with open(folder / "items.csv", "w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["item", "title", "genres"])
-        writer.writerows([f"i{i}", f"Title, no. {i}", "A|B"] for i in range(ITEMS))
-    return Interactions(
-        name="tiny",
-        folder=folder,
-        stats={"users": USERS, "items": ITEMS, "fingerprint": "f"},
-        train_user=np.repeat(np.arange(USERS), [len(t) for t in train]).astype("i4"),
-        train_item=np.concatenate(train).astype("i4"),
-        valid_item=valid,
-        test_item=test,
-        valid_negatives=np.full((USERS, 100), -1, np.int32),
-        test_negatives=np.full((USERS, 100), -1, np.int32),
+    arrays = {
+        "train_user": np.repeat(np.arange(USERS), [len(t) for t in train]),
+        "train_item": np.concatenate(train),
+        "valid_item": valid,
+        "test_item": test,
+        "valid_negatives": np.full((USERS, 100), -1),
+        "test_negatives": np.full((USERS, 100), -1),
+    }
+    prepared.write(
+        folder,
+        {name: array.astype(np.int32) for name, array in arrays.items()},
+        user_ids=[f"u{user}é" for user in range(USERS)],
+        item_ids=[f"i{item}" for item in range(ITEMS)],
+        titles={f"i{item}": (f"Title, no. {item}", "A|B") for item in range(ITEMS)},
+        stats={"users": USERS, "items": ITEMS},
     )
+    return load("tiny", folder.parent)
 
 
 @pytest.fixture(scope="session")

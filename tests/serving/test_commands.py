@@ -1,14 +1,11 @@
 """`export` and `recommend` from the command line, on a run made for the purpose."""
 
-import json
 import shutil
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 
-from hyperml_tf.data import interactions as prepared
 from hyperml_tf.experiments import config as configs
 from hyperml_tf.experiments import runs
 from hyperml_tf.training import train
@@ -26,29 +23,17 @@ def command(name, *flags):
 
 @pytest.fixture(scope="module")
 def folder(interactions, tmp_path_factory):
-    """A prepared dataset, a finished CML run on it, its export."""
+    """A finished CML run on the dataset, and its export."""
     root = tmp_path_factory.mktemp("commands")
-    data = root / "data" / "tiny"
-    shutil.copytree(interactions.folder, data)
-    arrays = {}
-    for name in (
-        "train_user", "train_item", "valid_item", "test_item",
-        "valid_negatives", "test_negatives",
-    ):  # fmt: skip
-        array = getattr(interactions, name)
-        np.save(data / f"{name}.npy", array)
-        arrays[f"{name}.npy"] = {"shape": array.shape}
-    stats = interactions.stats | {"format_version": prepared.FORMAT_VERSION}
-    (data / "stats.json").write_text(json.dumps(stats | {"arrays": arrays}))
     config = configs.for_model("cml", "tiny")
     config.epochs, config.eval_every, config.dim = 1, 1, 8
     config = configs.resolve(config)
-    loaded = prepared.load("tiny", root / "data")
-    run = runs.locate(root / "runs", config, loaded.fingerprint, 0)
-    train.train(config, loaded, run)
+    run = runs.locate(root / "runs", config, interactions.fingerprint, 0)
+    train.train(config, interactions, run)
     output = root / "export"
     done = command(
-        "export", f"--run={run.folder}", f"--output={output}", f"--data_dir={root}/data"
+        *("export", f"--run={run.folder}", f"--output={output}"),
+        f"--data_dir={interactions.folder.parent}",
     )
     assert done.returncode == 0, done.stderr
     assert "cml on tiny, 40 users, 300 items, index: exact" in done.stdout
