@@ -23,7 +23,7 @@ if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$wanted" ]; then
   echo "setting up .venv (about 2 GB; once)"
   rm -rf .venv
   "$python" -m venv .venv
-  .venv/bin/python -m pip install --quiet -r requirements.txt
+  .venv/bin/python -m pip install --quiet --require-hashes -r requirements.txt
   echo "$wanted" >"$stamp"
 fi
 exec .venv/bin/python -m hyperml_tf.reproduce "$@"

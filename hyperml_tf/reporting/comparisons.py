@@ -102,7 +102,7 @@ def _compare(
         logging.warning("not compared, prepared data differ: %s", name)
         return None
     try:
-        ranks = [np.load(run.folder / "test_ranks.npy").astype(float) for run in chosen]
+        ranks = [_ranks(run) for run in chosen]
         found = significance.compare(ranks[: len(seeds)], ranks[len(seeds) :], metric)
     except (OSError, ValueError, EOFError) as error:
         logging.warning("not compared, no ranks to read: %s (%s)", name, error)
@@ -118,6 +118,11 @@ def _compare(
         "users": found.users,
         "seeds": len(seeds),
     }
+
+
+def _ranks(run: Run) -> np.ndarray:
+    path = run.folder / "test_ranks.npy"
+    return np.load(path, allow_pickle=False).astype(float)
 
 
 def merged(recorded: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
