@@ -13,6 +13,7 @@ binary search for user·I + r.
 """
 
 from types import ModuleType
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -22,6 +23,41 @@ from hyperml_tf.data.interactions import Interactions
 #: Batches drawn at a time: enough to make the cost of graph execution vanish, small
 #: enough (64 x 512 triplets) to stay in cache.
 BATCHES_PER_CHUNK = 64
+
+
+class Share(NamedTuple):
+    """What part of a batch a replica has.
+
+    Attributes:
+        start: positives of the batch before its first.
+        positives: how many it has; at least 1, see `TripletSampler.shares`.
+        batch: positives of the whole batch.
+        weight: share of the batch's mean, positives / batch; 0 for a part that only
+            repeats what another replica has.
+    """
+
+    start: tf.Tensor
+    positives: tf.Tensor
+    batch: tf.Tensor
+    weight: tf.Tensor
+
+
+class Known(NamedTuple):
+    """What a draw reads: the training set, arranged for `TripletSampler.draw`.
+
+    Attributes:
+        users: of the triplets of an epoch, [N] int32.
+        items: their positives, [N] int32.
+        keys: [all interactions] int64, see this module's docstring.
+        row_starts: [U] int64, each user's first key.
+        eligible: [U] float64, items that can be each user's negative.
+    """
+
+    users: tf.Tensor
+    items: tf.Tensor
+    keys: tf.Tensor
+    row_starts: tf.Tensor
+    eligible: tf.Tensor
 
 
 class TripletSampler:
@@ -36,6 +72,7 @@ class TripletSampler:
     Attributes:
         epoch_size: triplets in one epoch. A user who has every item in training has
             no negative, hence no triplet; all other interactions count.
+        known: what a draw reads; a process elsewhere passes its own copy.
     """
 
     def __init__(
@@ -60,50 +97,78 @@ class TripletSampler:
                 f"{interactions.name}: every user has every item in training, so "
                 "there is no negative to draw; such data cannot be trained on"
             )
-        self._seed = tf.constant(seed, tf.int64)
+        self._seed = seed
         self._num_items, self._negatives = num_items, negatives
         self._compiled = compiled
         # Eager tensors captured by the map function: never copied into the graph.
-        self._users = tf.constant(users[has_negative], tf.int32)
-        self._items = tf.constant(items[has_negative], tf.int32)
-        self._keys = tf.constant(users * num_items + items[order] - place)
-        self._row_starts = tf.constant(splits[:-1])
-        self._eligible = tf.constant(eligible, tf.float64)
+        self.known = Known(
+            users=tf.constant(users[has_negative], tf.int32),
+            items=tf.constant(items[has_negative], tf.int32),
+            keys=tf.constant(users * num_items + items[order] - place),
+            row_starts=tf.constant(splits[:-1]),
+            eligible=tf.constant(eligible, tf.float64),
+        )
 
-    def draw(self, epoch: tf.Tensor, positions: tf.Tensor):
+    def draw(self, epoch: tf.Tensor, positions: tf.Tensor, known: Known | None = None):
         """Users, positive and negative items at `positions` [B] of the epoch.
+
+        The negatives depend on where the positions start, see `chunk`.
+
+        Args:
+            epoch: int64.
+            positions: [B] int64, consecutive.
+            known: `self.known`, where a caller has it at hand; None for our own.
 
         Returns:
             (users [B], pos_items [B], neg_items [B] or, for n > 1, [B, n]) int32.
         """
-        key = tf.stack([self._seed, epoch])
+        known = known or self.known
+        key = tf.stack([tf.constant(self._seed, tf.int64), epoch])
         rows = tf.random.experimental.index_shuffle(
             positions, key, tf.constant(self.epoch_size - 1, tf.int64)
         )
-        users = tf.gather(self._users, rows)
+        users = tf.gather(known.users, rows)
         # Chunks start at distinct positions, so each has a stream of its own.
         key = tf.random.experimental.stateless_fold_in(key, positions[0])
-        negatives = self._draw_negatives(tf.repeat(users, self._negatives), key)
+        repeated = tf.repeat(users, self._negatives)
+        negatives = self._draw_negatives(repeated, key, known)
         if self._negatives > 1:
             negatives = tf.reshape(negatives, [-1, self._negatives])
-        return users, tf.gather(self._items, rows), negatives
+        return users, tf.gather(known.items, rows), negatives
 
-    def _draw_negatives(self, users: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
+    def _draw_negatives(
+        self, users: tf.Tensor, key: tf.Tensor, known: Known
+    ) -> tf.Tensor:
         fraction = tf.random.stateless_uniform(tf.shape(users), key, dtype=tf.float64)
         if self._compiled:
             return self._compiled.hyperml_negatives(
-                keys=self._keys,
-                row_starts=self._row_starts,
-                eligible=self._eligible,
+                keys=known.keys,
+                row_starts=known.row_starts,
+                eligible=known.eligible,
                 user=users,
                 fraction=fraction,
                 num_items=self._num_items,
             )
-        drawn = tf.cast(fraction * tf.gather(self._eligible, users), tf.int64)
+        drawn = tf.cast(fraction * tf.gather(known.eligible, users), tf.int64)
         sought = tf.cast(users, tf.int64) * self._num_items + drawn
-        found = tf.searchsorted(self._keys, sought, side="right", out_type=tf.int64)
-        negatives = drawn + found - tf.gather(self._row_starts, users)
+        found = tf.searchsorted(known.keys, sought, side="right", out_type=tf.int64)
+        negatives = drawn + found - tf.gather(known.row_starts, users)
         return tf.cast(negatives, tf.int32)
+
+    def chunk_starts(self, batch_size: int) -> range:
+        """First positions of the chunks in which an epoch is drawn."""
+        return range(0, self.epoch_size, batch_size * BATCHES_PER_CHUNK)
+
+    def chunk(
+        self,
+        epoch: tf.Tensor,
+        start: tf.Tensor,
+        batch_size: int,
+        known: Known | None = None,
+    ):
+        """`draw` of the chunk that begins at `start`, one of `chunk_starts`."""
+        stop = tf.minimum(start + batch_size * BATCHES_PER_CHUNK, self.epoch_size)
+        return self.draw(epoch, tf.range(start, stop), known)
 
     def steps_per_epoch(self, batch_size: int) -> int:
         """Batches in one epoch; the last may be smaller."""
@@ -123,17 +188,56 @@ class TripletSampler:
         Returns:
             A dataset of what `draw` returns.
         """
-        chunk = batch_size * BATCHES_PER_CHUNK
+        starts = self.chunk_starts(batch_size)
 
         def one_epoch(epoch):
-            def draw_chunk(start):
-                stop = tf.minimum(start + chunk, self.epoch_size)
-                return self.draw(epoch, tf.range(start, stop))
-
-            starts = tf.data.Dataset.range(0, self.epoch_size, chunk)
-            drawn = starts.map(draw_chunk, num_parallel_calls=2, deterministic=True)
+            drawn = tf.data.Dataset.range(starts.start, starts.stop, starts.step).map(
+                lambda start: self.chunk(epoch, start, batch_size),
+                num_parallel_calls=2,
+                deterministic=True,
+            )
             return drawn if whole_chunks else drawn.rebatch(batch_size)
 
         epochs = tf.data.Dataset.range(first_epoch, tf.int64.max)
         ahead = 1 if whole_chunks else BATCHES_PER_CHUNK
         return epochs.flat_map(one_epoch).prefetch(ahead)
+
+    def shares(
+        self, batch_size: int, first_epoch: int, replicas: range, of: int
+    ) -> tf.data.Dataset:
+        """The parts that some replicas have of the batches of `dataset`.
+
+        Batches are cut in `of` parts, the first ones one larger where it does not
+        come out even. Where a batch has fewer positives than there are replicas, the
+        others repeat its first one at weight 0: a mean over nothing would be NaN.
+
+        Args:
+            batch_size: B, of all replicas together.
+            first_epoch: where to start.
+            replicas: those of this process.
+            of: number of replicas, in all processes.
+
+        Returns:
+            (users, pos_items, neg_items, `Share`), replica after replica, batch after
+            batch. Each process draws whole batches.
+        """
+
+        def cut(*triplets):
+            batch = tf.size(triplets[0])
+            replica = tf.range(replicas.start, replicas.stop)
+            base, larger = batch // of, batch % of
+            start = replica * base + tf.minimum(replica, larger)
+            size = base + tf.cast(replica < larger, tf.int32)
+            parts = tf.data.Dataset.from_tensor_slices((start, size))
+            return parts.map(lambda start, size: part(triplets, batch, start, size))
+
+        def part(triplets, batch, start, size):
+            start, positives = tf.where(size > 0, start, 0), tf.maximum(size, 1)
+            rows = tuple(array[start : start + positives] for array in triplets)
+            count = [tf.cast(n, tf.int64) for n in (start, positives, batch)]
+            return *rows, Share(*count, tf.cast(size / batch, tf.float32))
+
+        parts = self.dataset(batch_size, first_epoch).flat_map(cut)
+        # Else each replica asks all others, each step, whether they have one more.
+        endless = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
+        return parts.apply(endless).prefetch(BATCHES_PER_CHUNK)

@@ -4,8 +4,22 @@ import tensorflow as tf
 import tf_keras as keras
 
 from hyperml_tf.geometry.row_space import PoincareBall, RowSpace, UnitBall, declare
+from hyperml_tf.layers import streams
 
 SERIALIZABLE = keras.saving.register_keras_serializable("hyperml_tf")
+
+
+class _UniformTable(keras.initializers.RandomUniform):
+    """U(minval, maxval); a part of a partitioned table gets its rows of the whole."""
+
+    def __call__(self, shape, dtype=None, **kwargs):
+        if self.seed is None or "partition_offset" not in kwargs:
+            return super().__call__(shape, dtype, **kwargs)
+        rows, dim = kwargs["partition_shape"]
+        start = kwargs["partition_offset"][0] * dim
+        drawn = streams.uniform(tf.constant([self.seed, 0]), start, rows * dim)
+        drawn = drawn * (self.maxval - self.minval) + self.minval
+        return tf.reshape(drawn, [rows, dim])
 
 
 @SERIALIZABLE
@@ -35,19 +49,24 @@ class RowEmbedding(keras.layers.Layer):
         self.table = self.add_weight(
             name="table",
             shape=(self.rows, self.dim),
-            initializer=keras.initializers.RandomUniform(
-                -self.init_scale, self.init_scale, seed=self.seed
-            ),
+            initializer=self._initializer(),
         )
-        declare(self.table, self._space())
+        space = self._space()
+        declare(self.table, space)
+        for shard in getattr(self.table, "variables", ()):  # of a partitioned table
+            declare(shard, space)
         self.built = True
+
+    def _initializer(self) -> keras.initializers.Initializer:
+        return _UniformTable(-self.init_scale, self.init_scale, seed=self.seed)
 
     def _space(self) -> RowSpace:
         return None
 
     def call(self, ids: tf.Tensor) -> tf.Tensor:
         """Rows [..., D] of `ids` [...]."""
-        return tf.gather(self.table, ids)
+        # tf.gather would fetch the whole of a table that is partitioned over servers.
+        return tf.nn.embedding_lookup(self.table, ids)
 
     def get_config(self):
         """The arguments of the constructor."""

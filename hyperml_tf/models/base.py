@@ -6,7 +6,8 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-from hyperml_tf.layers import RowDropout, RowEmbedding
+from hyperml_tf.data.triplets import Share
+from hyperml_tf.layers import PartOfStep, RowDropout, RowEmbedding
 
 
 class Recommender(keras.Model):
@@ -35,7 +36,12 @@ class Recommender(keras.Model):
         self.item_biases: RowEmbedding | None = None
         #: Steps before the first whose loss was not finite; all steps if none.
         self.finite_steps = tf.Variable(
-            0, dtype=tf.int64, trainable=False, name="finite_steps"
+            0,
+            dtype=tf.int64,
+            trainable=False,
+            name="finite_steps",
+            # Another replica's NaN gets here by the gradient, a step later.
+            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
         )
 
     def score(self, users: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
@@ -51,7 +57,7 @@ class Recommender(keras.Model):
         users: tf.Tensor,
         pos_items: tf.Tensor,
         neg_items: tf.Tensor,
-        step: tf.Tensor | None = None,
+        step: tf.Tensor | PartOfStep | None = None,
     ) -> Mapping[str, tf.Tensor]:
         """Scalar terms of the loss of a batch; "total" is the one to minimise.
 
@@ -59,8 +65,8 @@ class Recommender(keras.Model):
             users: [B] int.
             pos_items: [B] int.
             neg_items: [B] int; [B, n] for models that take many at once.
-            step: number of the training step, which seeds dropout; None for no
-                dropout.
+            step: number of the training step, which seeds dropout, or the part of it
+                that a replica does; None for no dropout.
         """
         raise NotImplementedError
 
@@ -72,32 +78,51 @@ class Recommender(keras.Model):
         """`score` of (users, items), so that Keras can build and predict."""
         return self.score(*inputs)
 
-    def step(self, users, pos_items, neg_items) -> Mapping[str, tf.Tensor]:
+    def step(
+        self, users, pos_items, neg_items, share: Share | None = None
+    ) -> Mapping[str, tf.Tensor]:
         """One optimizer step on a batch as `train_loss` takes it.
 
         A `kernel` may do several steps in a call, and counts the iterations on.
 
+        Args:
+            users: see `train_loss`.
+            pos_items: likewise.
+            neg_items: likewise.
+            share: what part of the step's batch this is; None: all of it. Keras sums
+                the gradients of replicas, duplicate rows among them, before the
+                optimizer sees them; the weights make that sum the batch's mean.
+
         Returns:
             The terms of the loss, scalars; [steps] from a kernel.
         """
+        step = self.optimizer.iterations
+        if share:
+            step = PartOfStep(step, share.start, share.positives, share.batch)
         with tf.GradientTape() as tape:
-            terms = self.train_loss(
-                users, pos_items, neg_items, self.optimizer.iterations
-            )
-        self.optimizer.minimize(terms["total"], self.trainable_variables, tape)
+            terms = self.train_loss(users, pos_items, neg_items, step)
+            total = share.weight * terms["total"] if share else terms["total"]
+        self.optimizer.minimize(total, self.trainable_variables, tape)
         return terms
 
     def train_step(self, data):
-        """One step, or as many as the kernel does; records every term of the loss."""
+        """One step, or as many as the kernel does; records every term of the loss.
+
+        Args:
+            data: users, pos_items, neg_items, and their `Share` if there are replicas.
+        """
+        users, pos_items, neg_items, *share = data
         before = tf.identity(self.optimizer.iterations)
-        terms = (self.kernel or self.step)(*self.arrange(*data))
+        terms = (self.kernel or self.step)(
+            *self.arrange(users, pos_items, neg_items), *share
+        )
         finite = tf.math.is_finite(tf.reshape(terms["total"], [-1]))
         leading = tf.reduce_sum(tf.math.cumprod(tf.cast(finite, tf.int64)))
         # Counts on only while every step so far was finite.
         unbroken = tf.cast(tf.equal(self.finite_steps, before), tf.int64)
         self.finite_steps.assign_add(unbroken * leading)
         for term, mean in zip(self.terms, self.term_means, strict=True):
-            mean.update_state(terms[term])
+            mean.update_state(terms[term], share[0].weight if share else None)
         return {mean.name: mean.result() for mean in self.term_means}
 
     @property
@@ -184,7 +209,8 @@ class TableRecommender(Recommender):
         user = self.user_table(users)
         item = self.item_table(tf.concat([pos_items, neg_items], axis=0))
         if step is not None:
-            user, item = self.user_dropout(user, step), self.item_dropout(item, step)
+            user = self.user_dropout(user, step)
+            item = self.item_dropout(item, step, blocks=2)
         pos_item, neg_item = tf.split(item, 2)
         return user, pos_item, neg_item
 

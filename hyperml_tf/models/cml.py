@@ -53,7 +53,7 @@ class CML(TableRecommender):
 
     def query_vectors(self, users):
         """[u, ‖u‖², 1]."""
-        return lift.lift_query(tf.gather(self._exact(self.user_table), users))
+        return lift.lift_query(tf.cast(self.user_table(users), tf.float64))
 
     def item_vectors(self):
         """[2v, -1, -‖v‖²]."""

@@ -90,7 +90,7 @@ class _HyperbolicRecommender(TableRecommender):
         return lift.lift_item(self.points(self._exact(self.item_table)), self.c)
 
     def _queries(self, users):
-        return self.points(tf.gather(self._exact(self.user_table), users))
+        return self.points(tf.cast(self.user_table(users), tf.float64))
 
 
 class HyperML(_HyperbolicRecommender):

@@ -91,7 +91,7 @@ class LRML(TableRecommender):
             )
             return -(gap + 2 * cross + own)
 
-        scores = tf.map_fn(of_one, tf.gather(self._exact(self.user_table), users))
+        scores = tf.map_fn(of_one, tf.cast(self.user_table(users), tf.float64))
         return scores + self._all_biases()
 
 

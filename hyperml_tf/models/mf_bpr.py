@@ -42,7 +42,7 @@ class MFBPR(TableRecommender):
 
     def query_vectors(self, users):
         """u."""
-        return tf.gather(self._exact(self.user_table), users)
+        return tf.cast(self.user_table(users), tf.float64)
 
     def item_vectors(self):
         """v."""

@@ -172,3 +172,43 @@ def test_no_chunk_repeats_the_draws_of_another(make_interactions):
 def test_triplets_are_int32_batches_of_one_length(interactions):
     (batch,) = TripletSampler(interactions, seed=1).dataset(7).take(1)
     assert [(part.dtype, part.shape) for part in batch] == [(tf.int32, (7,))] * 3
+
+
+@pytest.mark.parametrize("of", [1, 2, 3, 5])
+def test_replicas_share_each_batch_and_their_weights_make_its_mean(interactions, of):
+    sampler = TripletSampler(interactions, seed=1)
+    batches = list(sampler.dataset(7).take(6).as_numpy_iterator())
+    # Two processes, as far as there are two replicas; each gives its own in turn.
+    cut = of // 2
+    processes = [range(0, cut), range(cut, of)] if cut else [range(of)]
+    streams = [
+        sampler.shares(7, 0, replicas, of).take(6 * len(replicas)).as_numpy_iterator()
+        for replicas in processes
+    ]
+    for batch in batches:
+        parts = [
+            next(stream)
+            for stream, replicas in zip(streams, processes, strict=True)
+            for _ in replicas
+        ]
+        weights = [share.weight for *_, share in parts]
+        assert sum(weights) == pytest.approx(1)
+        real = [part for part in parts if part[3].weight > 0]
+        for column, values in enumerate(batch):
+            joined = np.concatenate([part[column] for part in real])
+            np.testing.assert_array_equal(joined, values)
+        for *rows, share in parts:
+            assert share.batch == len(batch[0]) and share.positives == len(rows[0]) > 0
+            expected = batch[0][share.start : share.start + share.positives]
+            np.testing.assert_array_equal(rows[0], expected)
+
+
+def test_chunks_are_what_the_stream_gives(interactions, monkeypatch):
+    monkeypatch.setattr(triplets, "BATCHES_PER_CHUNK", 2)
+    sampler = TripletSampler(interactions, seed=1)
+    starts = sampler.chunk_starts(4)
+    assert len(starts) == 3
+    epoch = tf.constant(1, tf.int64)
+    chunks = [sampler.chunk(epoch, tf.constant(s, tf.int64), 4) for s in starts]
+    drawn = np.concatenate([np.stack(chunk, axis=1) for chunk in chunks])
+    np.testing.assert_array_equal(drawn, take(sampler, 2, batch_size=4)[1])
