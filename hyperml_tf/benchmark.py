@@ -4,7 +4,8 @@ python -m hyperml_tf.benchmark --rows=10000,31000,140000,1000000 --threads=1
 
 What is measured, each in a process of its own so that `peak_rss_mb` is its own:
 training, one model at a time (`fit/…` with sampling, `step/…` on ready-made triplets,
-both kernels), `pipeline`, `ranking`, `retrieval`, `latency`.
+both kernels), `pipeline`, `ranking`, `retrieval`, `latency`; and where --run names a
+finished run, `exactness`: its exact retrieval against the sort of all distances.
 """
 
 import functools
@@ -27,6 +28,8 @@ _THREADS = flags.DEFINE_integer("threads", 1, "TensorFlow's; 0: one a core.", 0)
 _DROPOUT = flags.DEFINE_float("dropout", 0.0, "Of training; the peers have none.")
 _ONLY = flags.DEFINE_list("only", [], "Of the names above, models included.")
 _RECORD = flags.DEFINE_string("record", None, "File to append the lines to.")
+_RUN = flags.DEFINE_string("run", None, "Folder of a finished run, for exactness.")
+_DATA_DIR = flags.DEFINE_string("data_dir", "data", "Prepared datasets.")
 _HERE = flags.DEFINE_string("here", None, "One name, measured in this process.")
 
 
@@ -46,6 +49,8 @@ def main() -> int:
                     *(f"--rows={size}", f"--dim={_DIM.value}"),
                     *(f"--batch={_BATCH.value}", f"--threads={_THREADS.value}"),
                     f"--dropout={_DROPOUT.value}",
+                    *([f"--run={_RUN.value}"] if _RUN.value else []),
+                    f"--data_dir={_DATA_DIR.value}",
                 ],
                 stdout=subprocess.PIPE,
                 text=True,
@@ -84,6 +89,7 @@ def _measure(name: str, rows: int) -> None:
         "ranking": lambda: speed.ranking(rows, dim, batch),
         "retrieval": lambda: [measure.retrieval(rows, dim)],
         "latency": lambda: [measure.latency(rows, dim, index=i) for i in INDEXES],
+        "exactness": lambda: [_exactness()],
     }
     if name not in measures:
         raise InputError(f"{name!r} is not measured; one of: {', '.join(measures)}")
@@ -101,6 +107,15 @@ def _measure(name: str, rows: int) -> None:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         said = {"name": name, **common, **line, "peak_rss_mb": round(peak)}
         print(json.dumps(said | {key: machine[key] for key in kept}), flush=True)
+
+
+def _exactness() -> dict:
+    from hyperml_tf.serving import measure
+    from hyperml_tf.training import finished
+
+    config, data, run = finished.open_run(_RUN.value, _DATA_DIR.value)
+    line = measure.exactness(finished.restored(config, data, run))
+    return line | {"dataset": config.dataset, "run": run.config_hash, "seed": run.seed}
 
 
 if __name__ == "__main__":

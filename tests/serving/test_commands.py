@@ -77,6 +77,16 @@ def test_scores_can_be_shown_by_tensorflows_own_command(folder):
     assert "Result for output key distances" in shown.stdout, shown.stderr
 
 
+def test_the_benchmark_says_whether_a_runs_exact_retrieval_is_exact(folder):
+    (run,) = folder.glob("runs/tiny/cml/*/seed-0")
+    done = command(
+        *("benchmark", "--here=exactness", f"--run={run}", f"--data_dir={folder}/data")
+    )
+    line = json.loads(done.stdout)
+    assert (line["model"], line["dataset"], line["users"]) == ("CML", "tiny", 40)
+    assert line["lists_wrong"] == 0
+
+
 @pytest.mark.parametrize(
     "name, flags, complaint",
     [

@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from hyperml_tf.errors import InputError
+from hyperml_tf.models import HyperML
+from hyperml_tf.serving import measure
 from hyperml_tf.serving.catalogue import Catalogue, in_blocks
 from hyperml_tf.serving.exact import ExactIndex
 from hyperml_tf.serving.space import Ball, Euclidean, InnerProduct
@@ -148,6 +151,46 @@ def test_more_than_there_is_gives_all_and_marks_the_rest(rng):
     assert found.shape == (1, 30)
     assert set(found[0, :5]) == set(range(25, 30))
     assert np.all(found[0, 5:] == -1) and np.all(np.isinf(keys[0, 5:]))
+
+
+@pytest.mark.parametrize("key", ["hyperml", "hyperts", "cml", "mf_bpr"])
+def test_exactness_finds_nothing_to_report_and_everything_in_a_broken_index(
+    key, models, monkeypatch
+):
+    line = measure.exactness(models[key], batch=16)
+    assert (line["users"], line["lists_differing"], line["lists_wrong"]) == (40, 0, 0)
+    assert line["exact_scanned_share"] == 0
+    assert line["worst_relative_error"] <= 1e-12
+    attempt = ExactIndex.attempt
+
+    def backwards(*arguments):
+        items, keys, proven = attempt(*arguments)
+        return items[:, ::-1], 1.01 * keys, proven
+
+    monkeypatch.setattr(ExactIndex, "attempt", backwards)
+    line = measure.exactness(models[key], batch=16)
+    assert line["lists_wrong"] == line["lists_differing"] == 40
+    assert line["worst_relative_error"] > 1e-3
+
+
+def test_exactness_counts_the_scans_where_items_crowd_the_rim(rng):
+    model = HyperML(
+        *(30, 2000), c=1.0, margin=0.5, distortion_weight=0.0,
+        dim=8, init_scale=0.1, dropout=0.0, seed=0,
+    )  # fmt: skip
+    centre = on_sphere(rng, 1, 8, 0.999)
+    crowd = centre + 1e-6 * rng.normal(size=(2030, 8))
+    model.user_table.table.assign(crowd[:30])
+    model.item_table.table.assign(crowd[30:])
+    line = measure.exactness(model)
+    assert line["exact_scanned_share"] == 1
+    assert line["lists_wrong"] == 0
+    assert line["worst_relative_error"] <= 1e-9
+
+
+def test_exactness_of_a_model_without_an_index_is_refused(models):
+    with pytest.raises(InputError, match="LRML has no index"):
+        measure.exactness(models["lrml"])
 
 
 @pytest.mark.parametrize("count, size", [(0, 4), (3, 4), (4, 4), (9, 4), (9, 1)])
