@@ -4,6 +4,7 @@ Every function returns one line for `benchmarks.jsonl`. Nothing here is needed t
 serve.
 """
 
+import hashlib
 import pathlib
 import tempfile
 import time
@@ -220,15 +221,18 @@ def _as_trained(
 ) -> tuple[HyperML, Interactions]:
     """A model with these points, and a dataset of 20 random items per user."""
     sizes = {"users": len(users), "items": len(items)}
+    files = {}
     for side, size in sizes.items():
-        ids = "".join(f"{side[:-1]} {row}\n" for row in range(size))
-        (folder / f"{side[:-1]}_ids.txt").write_text(ids)
+        ids = "".join(f"{side[:-1]} {row}\n" for row in range(size)).encode()
+        file = folder / f"{side[:-1]}_ids.txt"
+        file.write_bytes(ids)
+        files[file.name] = hashlib.sha256(ids).hexdigest()
     rng = np.random.default_rng(0)
     nobody = np.full(len(users), -1, np.int32)
     data = Interactions(
         name="synthetic",
         folder=folder,
-        stats=sizes,
+        stats=sizes | {"files": files},
         train_user=np.repeat(np.arange(len(users), dtype=np.int32), 20),
         train_item=rng.integers(len(items), size=20 * len(users), dtype=np.int32),
         valid_item=nobody,

@@ -1,5 +1,6 @@
 """`export` and `recommend` from the command line, on a run made for the purpose."""
 
+import json
 import shutil
 import subprocess
 import sys
