@@ -66,7 +66,7 @@ def test_a_file_of_users_gets_a_list_each_and_unknown_ones_are_named(folder):
     assert full.startswith("user u0é") and len(full.split("\n")) == 4
 
 
-def test_scores_can_be_shown_by_tensorflows_own_command(folder):
+def test_tensorflows_own_command_shows_and_runs_an_export(folder):
     program = shutil.which("saved_model_cli", path=f"{sys.prefix}/bin")
     where = ["--dir", folder / "export", "--tag_set=serve", "--signature_def=score"]
     request = r"user_ids=[b'u3\xc3\xa9'];item_ids=[b'i5']"
@@ -76,6 +76,11 @@ def test_scores_can_be_shown_by_tensorflows_own_command(folder):
         text=True,
     )
     assert "Result for output key distances" in shown.stdout, shown.stderr
+    described = subprocess.run(
+        [program, "show", *where], capture_output=True, text=True
+    )
+    assert "inputs['item_ids'] tensor_info" in described.stdout, described.stderr
+    assert "outputs['scores'] tensor_info" in described.stdout
 
 
 def test_the_benchmark_says_whether_a_runs_exact_retrieval_is_exact(folder):
