@@ -10,12 +10,15 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from absl import app, flags, logging
 
 from hyperml_tf import kernels
 from hyperml_tf.errors import InputError, RunError
+
+if TYPE_CHECKING:  # else --help would load TensorFlow
+    from hyperml_tf.experiments.executors import Executor
 
 FLAGS = flags.FLAGS
 
@@ -34,14 +37,28 @@ def define_kernel() -> flags.FlagHolder:
     )
 
 
-def define_execution() -> tuple[flags.FlagHolder, ...]:
-    """The flags --executor, --jobs and --threads of the commands that run many."""
-    return (
-        flags.DEFINE_enum(
-            "executor", "local", ("local", "ray"), "Where runs run; ray: RAY_ADDRESS."
-        ),
-        flags.DEFINE_integer("jobs", None, "Runs at a time; default: one a core.", 1),
-        flags.DEFINE_integer("threads", 1, "TensorFlow's, of each run.", 0),
+def define_execution() -> tuple[flags.FlagHolder, flags.FlagHolder]:
+    """The flags of the commands that run many, see `executor`; returns the folders'."""
+    flags.DEFINE_enum(
+        "executor", "local", ("local", "ray"), "Where runs run; ray: RAY_ADDRESS."
+    )
+    flags.DEFINE_integer("jobs", None, "Runs at a time; default: one a core.", 1)
+    flags.DEFINE_integer("threads", 1, "TensorFlow's, of each run.", 0)
+    define_kernel()
+    return define_folders()
+
+
+def executor() -> "Executor":
+    """The `experiments.executors.Executor` that the flags ask for."""
+    from hyperml_tf.experiments import executors
+
+    return executors.make(
+        kind=FLAGS.executor,
+        jobs=FLAGS.jobs,
+        threads=FLAGS.threads,
+        data_dir=FLAGS.data_dir,
+        runs_dir=FLAGS.runs_dir,
+        kernel=FLAGS.kernel,
     )
 
 

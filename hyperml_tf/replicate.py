@@ -19,15 +19,13 @@ _EVAL_EVERY = flags.DEFINE_integer("eval_every", None, "Instead of the config's.
 _SWEEP = flags.DEFINE_string(
     "sweep", None, "FIELD:VALUE,VALUE,…: a variant of every config for each value."
 )
-_EXECUTOR, _JOBS, _THREADS = command_line.define_execution()
-_KERNEL = command_line.define_kernel()
-_DATA_DIR, _RUNS_DIR = command_line.define_folders()
+_DATA_DIR, _RUNS_DIR = command_line.define_execution()
 
 
 def main() -> int:
     """Runs the schedule; 1 if a run failed."""
     from hyperml_tf.errors import InputError
-    from hyperml_tf.experiments import executors, schedule
+    from hyperml_tf.experiments import schedule
 
     if not _DATASETS.value:
         raise InputError("--datasets=KEY[,KEY] is missing")
@@ -42,14 +40,7 @@ def main() -> int:
         {field: value for field, value in shortened.items() if value is not None},
         sweep,
     )
-    executor = executors.make(
-        kind=_EXECUTOR.value,
-        jobs=_JOBS.value,
-        threads=_THREADS.value,
-        data_dir=_DATA_DIR.value,
-        runs_dir=_RUNS_DIR.value,
-        kernel=_KERNEL.value,
-    )
+    executor = command_line.executor()
     return 1 if executor.execute(tasks) else 0
 
 

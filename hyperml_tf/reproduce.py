@@ -20,7 +20,6 @@ _EVAL_EVERY = flags.DEFINE_integer("eval_every", None, "Instead of the configs'.
 _SEARCH = flags.DEFINE_bool("search", False, "Search settings on validation before.")
 _BUDGET = flags.DEFINE_string("budget", "12", "Of each search; or full.")
 _SWEEPS = flags.DEFINE_bool("sweeps", True, "Run Table 4 and Fig. 4 too.")
-_EXECUTOR, _JOBS, _THREADS = command_line.define_execution()
 _TABLE = flags.DEFINE_multi_string("table", [], "KEY=FILE: a dataset from a table.")
 _ITEMS = flags.DEFINE_multi_string("items", [], "KEY=FILE: titles and genres.")
 _RAW_DIR = flags.DEFINE_string("raw_dir", "raw", "Where publishers' files lie.")
@@ -29,13 +28,12 @@ _ALLOW = flags.DEFINE_bool(
     "allow_count_mismatch", False, "Go on although counts differ from the paper's."
 )
 _OUTPUT = flags.DEFINE_string("output", "report", "Report folder.")
-_KERNEL = command_line.define_kernel()
-_DATA_DIR, _RUNS_DIR = command_line.define_folders()
+_DATA_DIR, _RUNS_DIR = command_line.define_execution()
 
 
 def main(word: str | None = None) -> int:
     """Does what `word` asks for: the demo, the tests, or the paper."""
-    from hyperml_tf.experiments import executors, pipeline
+    from hyperml_tf.experiments import pipeline
 
     if word == "test":
         return pipeline.test()
@@ -48,14 +46,7 @@ def main(word: str | None = None) -> int:
         seeds=_SEEDS.value,
         search=_BUDGET.value if _SEARCH.value else None,
         sweeps=_SWEEPS.value,
-        executor=executors.make(
-            kind=_EXECUTOR.value,
-            jobs=_JOBS.value,
-            threads=_THREADS.value,
-            data_dir=folders.data,
-            runs_dir=folders.runs,
-            kernel=_KERNEL.value,
-        ),
+        executor=command_line.executor(),
         overrides={
             name: value
             for name, value in (

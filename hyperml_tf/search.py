@@ -31,9 +31,7 @@ _RECORD = flags.DEFINE_string(
 _RECORD_AS = flags.DEFINE_string(
     "record_as", None, "Name there, instead of the model: `hyperml+`."
 )
-_EXECUTOR, _JOBS, _THREADS = command_line.define_execution()
-_KERNEL = command_line.define_kernel()
-_DATA_DIR, _RUNS_DIR = command_line.define_folders()
+_DATA_DIR, _RUNS_DIR = command_line.define_execution()
 
 
 def main() -> None:
@@ -41,7 +39,7 @@ def main() -> None:
     from hyperml_tf.data import interactions
     from hyperml_tf.errors import InputError
     from hyperml_tf.experiments import config as configs
-    from hyperml_tf.experiments import executors, schedule, search, searches
+    from hyperml_tf.experiments import schedule, search, searches
     from hyperml_tf.training.run_folder import write_atomically
 
     if _CONFIG.value is None:
@@ -52,14 +50,7 @@ def main() -> None:
     configs.resolve(config)
     fixed = config_flags.get_override_values(FLAGS["config"])
     data = interactions.load(config.dataset, _DATA_DIR.value)
-    executor = executors.make(
-        kind=_EXECUTOR.value,
-        jobs=_JOBS.value,
-        threads=_THREADS.value,
-        data_dir=_DATA_DIR.value,
-        runs_dir=_RUNS_DIR.value,
-        kernel=_KERNEL.value,
-    )
+    executor = command_line.executor()
     budget = None if _BUDGET.value == "full" else int(_BUDGET.value)
     space = dict(schedule.parse_values(text, "space") for text in _SPACE.value)
     found = search.search(config, data, budget, _SEED.value, executor, fixed, space)
