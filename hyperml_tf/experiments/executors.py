@@ -21,6 +21,13 @@ from hyperml_tf.experiments.progress import Progress
 from hyperml_tf.experiments.schedule import Task
 
 _POLL_SECONDS = 0.5
+# A Python that gets SIGTERM when the process that started it dies, however it dies
+# (prctl's PR_SET_PDEATHSIG, 1, which an exec keeps), and becomes the run.
+_TIED_TO_PARENT = (
+    "import ctypes, os, signal, sys; "
+    "ctypes.CDLL(None).prctl(1, signal.SIGTERM); "
+    "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+)
 
 
 class Executor(abc.ABC):
@@ -155,10 +162,13 @@ class RayExecutor(Executor):
 
 
 def _run_logged(arguments: list[str], log: str, folder: str) -> int:
-    """Runs Python with `arguments` on a node of the cluster; its exit code."""
+    """Runs Python with `arguments` on a node of the cluster; its exit code.
+
+    Ray ends a cancelled worker at once, and not what the worker started.
+    """
     with open(log, "ab") as file:
         return subprocess.run(
-            [sys.executable, *arguments],
+            [sys.executable, "-c", _TIED_TO_PARENT, *arguments],
             cwd=folder,
             stdout=file,
             stderr=subprocess.STDOUT,
