@@ -16,6 +16,9 @@ if [ -z "$python" ]; then
   exit 2
 fi
 
+# One set-up at a time; the lock goes with its process, however that ends.
+exec 9<requirements.txt
+flock 9
 # The stamp is written last, so an interrupted set-up is done again.
 stamp=.venv/requirements.sha256
 wanted="$(sha256sum <requirements.txt)"
@@ -26,4 +29,5 @@ if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$wanted" ]; then
   .venv/bin/python -m pip install --quiet --require-hashes -r requirements.txt
   echo "$wanted" >"$stamp"
 fi
+exec 9<&-
 exec .venv/bin/python -m hyperml_tf.reproduce "$@"
