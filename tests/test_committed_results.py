@@ -30,7 +30,5 @@ def test_results_md_is_the_records(generated):
 
 def test_every_recorded_run_names_a_committed_config_file():
     rows = record.read()
-    assert rows
-    assert {row["dataset"] for row in rows} <= {
-        path.stem for path in catalogue.FOLDER.glob("*.py")
-    }
+    assert len(rows)
+    assert set(rows["dataset"]) <= {path.stem for path in catalogue.FOLDER.glob("*.py")}

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import pandas as pd
 from absl import logging
 
-from hyperml_tf.experiments import catalogue, searches
+from hyperml_tf.experiments import record, searches
 from hyperml_tf.models import TITLES
 from hyperml_tf.reporting import (
     claims,
@@ -18,7 +18,6 @@ from hyperml_tf.reporting import (
     illustrations,
     missing,
     paper,
-    record,
     result_tables,
     sweeps,
     tables,
@@ -28,8 +27,7 @@ from hyperml_tf.reporting.sources import Sources, gather
 from hyperml_tf.reporting.tables import Table
 from hyperml_tf.training.run_folder import write_atomically
 
-#: The committed record, and beside any record its table of comparisons.
-RECORD = catalogue.FOLDER / "results.csv"
+#: Beside any record: its table of comparisons, and the searches before it.
 SIGNIFICANCE = "significance.csv"
 SEARCHES = "searches.csv"
 
@@ -58,7 +56,7 @@ def report(
         InputError: nothing to report, or a document without its markers.
     """
     documented = results_md is not None or readme is not None
-    path = record_path or RECORD
+    path = record_path or record.RECORD
     known = record.read(path), comparisons.read(path.with_name(SIGNIFICANCE))
     if not (record_path or documented):  # the runs alone
         known = known[0][:0], known[1][:0]

@@ -9,9 +9,10 @@ import pandas as pd
 from absl import logging
 
 from hyperml_tf.errors import InputError
+from hyperml_tf.experiments import record
 from hyperml_tf.experiments import runs as runs_folder
 from hyperml_tf.models import TITLES
-from hyperml_tf.reporting import committed, comparisons, groups, missing, record
+from hyperml_tf.reporting import committed, comparisons, groups, missing
 from hyperml_tf.training.run_folder import Run
 
 

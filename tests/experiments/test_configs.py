@@ -120,7 +120,7 @@ FINGERPRINTS = {
 def test_recorded_runs_keep_their_hashes():
     """An option added later, left off, must not orphan runs made before it."""
     hashes = {}
-    for row in record.read():
+    for _, row in record.read().iterrows():
         settings = json.loads(row["config"])
         config = configs.for_model(settings["model"])
         config.update(settings)

@@ -3,7 +3,8 @@ import json
 import pandas as pd
 import pytest
 
-from hyperml_tf.reporting import groups, record
+from hyperml_tf.experiments import record
+from hyperml_tf.reporting import groups
 
 
 def rows(*runs):

@@ -4,8 +4,7 @@ import pandas as pd
 import pytest
 
 from hyperml_tf.errors import InputError
-from hyperml_tf.experiments import runs
-from hyperml_tf.reporting import record
+from hyperml_tf.experiments import record, runs
 
 DESIGN_COLUMNS = (
     "dataset, model, variant, config_hash, config, seed, commit, device, kernel, "

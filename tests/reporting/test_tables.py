@@ -4,10 +4,10 @@ import io
 import pandas as pd
 from matplotlib import pyplot as plt
 
+from hyperml_tf.experiments import record
 from hyperml_tf.reporting import (
     documents,
     groups,
-    record,
     result_tables,
     sweeps,
     tables,
