@@ -1,10 +1,11 @@
 """Which runs a schedule holds, and in what order."""
 
+import pandas as pd
 import pytest
 
 from hyperml_tf.errors import InputError
 from hyperml_tf.experiments import config as configs
-from hyperml_tf.experiments import launch, progress, schedule
+from hyperml_tf.experiments import launch, progress, record, schedule
 
 
 def plan(data_dir, tmp_path, **changes):
@@ -76,3 +77,25 @@ def test_ncf_starts_from_runs_with_the_fields_it_shares():
 )
 def test_durations_read_well(seconds, words):
     assert progress.duration(seconds) == words
+
+
+def test_an_estimate_takes_the_median_pace_of_recorded_runs(
+    data_dir, tmp_path, monkeypatch
+):
+    # Seconds an epoch of hyperml on tiny: 1, 2, 6; a run of no epochs has no pace.
+    recorded = pd.DataFrame(
+        [("tiny", "hyperml", 10, 10.0), ("tiny", "hyperml", 5, 10.0),
+         ("tiny", "hyperml", 1, 6.0), ("tiny", "hyperml", 0, 1.0),
+         ("other", "hyperml", 1, 1000.0)],
+        columns=["dataset", "model", "epochs", "seconds"],
+    )  # fmt: skip
+    monkeypatch.setattr(record, "read", lambda: recorded)
+    monkeypatch.setattr(progress, "SECONDS_PER_RUN", 5)
+    tasks = plan(data_dir, tmp_path, overrides={"epochs": 100})
+    line = record.estimate(tasks, jobs=2)
+    # (2 runs of hyperml * 100 epochs * 2 s + 5 runs * 5 s) / 2
+    assert "5 runs to do, 400 epochs, 2 at a time" in line
+    assert progress.duration(212.5) in line
+    assert "2 runs like none recorded" in line  # cml
+    monkeypatch.setattr(record, "read", lambda: recorded[:0])
+    assert "4 runs like none recorded" in record.estimate(tasks, jobs=2)
