@@ -124,9 +124,7 @@ class TripletSampler:
         """
         known = known or self.known
         key = tf.stack([tf.constant(self._seed, tf.int64), epoch])
-        rows = tf.random.experimental.index_shuffle(
-            positions, key, tf.constant(self.epoch_size - 1, tf.int64)
-        )
+        rows = self._shuffled(positions, key)
         users = tf.gather(known.users, rows)
         # Chunks start at distinct positions, so each has a stream of its own.
         key = tf.random.experimental.stateless_fold_in(key, positions[0])
@@ -135,6 +133,16 @@ class TripletSampler:
         if self._negatives > 1:
             negatives = tf.reshape(negatives, [-1, self._negatives])
         return users, tf.gather(known.items, rows), negatives
+
+    def _shuffled(self, positions: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
+        last = tf.constant(self.epoch_size - 1, tf.int64)
+        if self._compiled:
+            # As `index_shuffle` pads a key of two for its op.
+            padded = tf.pad(key, [[1, 0]], constant_values=498247692)
+            return self._compiled.hyperml_shuffle(
+                index=positions, key=padded, max_index=last
+            )
+        return tf.random.experimental.index_shuffle(positions, key, last)
 
     def _draw_negatives(
         self, users: tf.Tensor, key: tf.Tensor, known: Known
