@@ -4,8 +4,9 @@ python -m hyperml_tf.benchmark --rows=10000,31000,140000,1000000 --threads=1
 
 What is measured, each in a process of its own so that `peak_rss_mb` is its own:
 training, one model at a time (`fit/…` with sampling, `step/…` on ready-made triplets,
-both kernels), `pipeline`, `ranking`, `retrieval`, `latency`; and where --run names a
-finished run, `exactness`: its exact retrieval against the sort of all distances.
+both kernels), `pipeline`, `ranking`, `retrieval`, `latency`, `preparation`; and where
+--run names a finished run, `exactness`: its exact retrieval against the sort of all
+distances.
 """
 
 import functools
@@ -66,7 +67,14 @@ def main() -> int:
 def _names() -> list[str]:
     from hyperml_tf.experiments import speed
 
-    return [*speed.TRAINED, "pipeline", "ranking", "retrieval", "latency"]
+    return [
+        *speed.TRAINED,
+        "pipeline",
+        "ranking",
+        "retrieval",
+        "latency",
+        "preparation",
+    ]
 
 
 def _measure(name: str, rows: int) -> None:
@@ -89,6 +97,7 @@ def _measure(name: str, rows: int) -> None:
         "ranking": lambda: speed.ranking(rows, dim, batch),
         "retrieval": lambda: [measure.retrieval(rows, dim)],
         "latency": lambda: [measure.latency(rows, dim, index=i) for i in INDEXES],
+        "preparation": lambda: speed.preparation(rows),
         "exactness": lambda: [_exactness()],
     }
     if name not in measures:
@@ -105,7 +114,7 @@ def _measure(name: str, rows: int) -> None:
     }
     for line in measures[name]():
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        said = {"name": name, **common, **line, "peak_rss_mb": round(peak)}
+        said = {"name": name, **common, "peak_rss_mb": round(peak), **line}
         print(json.dumps(said | {key: machine[key] for key in kept}), flush=True)
 
 

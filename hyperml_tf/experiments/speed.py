@@ -4,10 +4,16 @@ Every function returns a list of lines for `benchmarks.jsonl`. Rates are per wal
 second and per CPU second: the second is what to compare on a machine that is shared.
 """
 
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
+import pandas as pd
 import tensorflow as tf
 import tf_keras as keras
 
@@ -77,6 +83,45 @@ def pipeline(rows: int, dim: int, batch: int) -> list[dict]:
         rates = _rates(lambda: int(next(chunks)[0].shape[0]))  # noqa: B023
         lines.append({"name": f"pipeline/{kernel}", **_as_line(rates, batch)})
     return lines
+
+
+def preparation(rows: int) -> list[dict]:
+    """`data_prep.prepare` on a table of ten interactions a user, times included."""
+    data = synthetic(rows)
+    order = np.random.default_rng(1).permutation(len(data.train_user))
+    with tempfile.TemporaryDirectory() as folder:
+        table = pathlib.Path(folder) / "table.csv"
+        columns = {
+            "user": data.train_user[order],
+            "item": data.train_item[order],
+            "timestamp": 1_000_000_000 + np.arange(len(order)),
+        }
+        pd.DataFrame(columns).to_csv(table, index=False)
+        command = ["data_prep.prepare", "--dataset=synthetic", f"--table={table}"]
+        begin, peak = time.perf_counter(), 0
+        with subprocess.Popen(
+            [sys.executable, "-m", *command, f"--data_dir={folder}/data"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as process:
+            while process.poll() is None:
+                peak = max(peak, _peak_kib(process.pid))
+                time.sleep(0.01)
+        seconds = time.perf_counter() - begin
+    if process.returncode:
+        raise RuntimeError(f"data_prep.prepare ended with {process.returncode}")
+    line = {"name": "preparation", "interactions": len(order)}
+    return [{**line, "seconds": round(seconds, 2), "peak_rss_mb": peak // 1024}]
+
+
+def _peak_kib(pid: int) -> int:
+    """A process's peak memory. `getrusage` would count its fork from this one."""
+    try:
+        status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    found = re.search(r"VmHWM:\s+(\d+)", status)
+    return int(found[1]) if found else 0
 
 
 def training(key: str, rows: int, dim: int, batch: int, dropout: float) -> list[dict]:

@@ -51,6 +51,13 @@ def test_rankings_and_pipeline_are_measured():
     assert all(line["users_per_second"] > 0 for line in lines)
 
 
+def test_preparation_is_measured_in_its_own_process():
+    (line,) = speed.preparation(100)
+    assert line["interactions"] > 500 and line["seconds"] > 0
+    # Python and pandas, without this process's TensorFlow.
+    assert 20 < line["peak_rss_mb"] < 400
+
+
 @pytest.mark.slow
 def test_the_command_prints_and_records_json_lines(tmp_path):
     record = tmp_path / "benchmarks.jsonl"
