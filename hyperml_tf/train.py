@@ -6,7 +6,8 @@ python -m hyperml_tf.train --config=run_configs/games.py:cml --config.margin=0.2
 from absl import flags
 from ml_collections import config_flags
 
-from hyperml_tf import command_line
+from hyperml_tf import command_line, training
+from hyperml_tf.errors import RunError
 
 FLAGS = flags.FLAGS
 _CONFIG = config_flags.DEFINE_config_file(
@@ -18,6 +19,16 @@ _STOP_EPOCH = flags.DEFINE_integer(
     "stop_epoch", None, "Leave the run after this epoch; a later call goes on.", 1
 )
 _KERNEL = command_line.define_kernel()
+_STRATEGY = flags.DEFINE_enum(
+    *("strategy", "none", training.STRATEGIES),
+    "What the run is spread over; the processes of the last two have a TF_CONFIG.",
+)
+_DEVICES = flags.DEFINE_integer(
+    "devices", 0, "Of mirrored; 0: all GPUs, or the CPU as one.", 0
+)
+_CLUSTER_TIMEOUT = flags.DEFINE_float(
+    "cluster_timeout", 60, "Seconds that another process may not answer.", 1
+)
 _DATA_DIR, _RUNS_DIR = command_line.define_folders()
 
 
@@ -25,17 +36,32 @@ def main() -> None:
     """Trains, or goes on where an earlier call was interrupted."""
     from hyperml_tf.data import interactions
     from hyperml_tf.experiments import config, launch
-    from hyperml_tf.training import train
+    from hyperml_tf.training import strategy, train
 
     if _CONFIG.value is None:
         raise config.ConfigError("--config=run_configs/DATASET.py[:MODEL] is missing")
     train.use_threads(_THREADS.value)
     resolved = config.resolve(_CONFIG.value)
+    strategy.check(_STRATEGY.value, _KERNEL.value, resolved, _DEVICES.value)
     data = interactions.load(resolved.dataset, _DATA_DIR.value)
-    launch.launch(
-        *(resolved, data, _RUNS_DIR.value),
-        *(_SEED.value, _STOP_EPOCH.value, _KERNEL.value),
+    distribution = strategy.connect(
+        _STRATEGY.value, _CLUSTER_TIMEOUT.value, command_line.abort, _DEVICES.value
     )
+    if distribution is None:  # this process served another
+        command_line.leave()
+    try:
+        launch.launch(
+            *(resolved, data, _RUNS_DIR.value, _SEED.value),
+            stop_epoch=_STOP_EPOCH.value,
+            kernel=_KERNEL.value,
+            distribution=distribution,
+        )
+    except RunError as error:
+        if distribution.watch:
+            command_line.abort(str(error))
+        raise
+    if distribution.watch:
+        command_line.leave()
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from hyperml_tf.data.interactions import Interactions
 from hyperml_tf.experiments import config as configs
 from hyperml_tf.experiments import runs
 from hyperml_tf.training import finished, train
+from hyperml_tf.training.strategy import Distribution
 
 
 def launch(
@@ -17,6 +18,7 @@ def launch(
     seed: int,
     stop_epoch: int | None = None,
     kernel: str = "auto",
+    distribution: Distribution | None = None,
 ) -> dict | None:
     """Trains `config`, pre-training its parts first where it has any.
 
@@ -32,7 +34,12 @@ def launch(
         part_run = runs.locate(runs_dir, part, data.fingerprint, seed)
         train.train(part, data, part_run, wait=True, kernel=kernel)
         parts.append(finished.restored(part, data, part_run))
-    return train.train(config, data, run, parts, stop_epoch=stop_epoch, kernel=kernel)
+    return train.train(
+        *(config, data, run, parts),
+        stop_epoch=stop_epoch,
+        kernel=kernel,
+        distribution=distribution,
+    )
 
 
 def part_configs(

@@ -17,6 +17,7 @@ from hyperml_tf.geometry import poincare
 from hyperml_tf.geometry.row_space import PoincareBall, row_space
 from hyperml_tf.models.base import Recommender, TableRecommender
 from hyperml_tf.training.run_folder import Run, write_atomically
+from hyperml_tf.training.strategy import Distribution
 from hyperml_tf.training.tensorboard import Board, rows_of
 
 _PROGRESS_SECONDS = 10.0
@@ -63,6 +64,7 @@ class Record(keras.callbacks.Callback):
         patience: validations without a better one after which training stops; 0:
             never.
         checkpoint_seconds: write a checkpoint at least so often, at epoch ends.
+        distribution: of the run.
     """
 
     def __init__(
@@ -74,11 +76,14 @@ class Record(keras.callbacks.Callback):
         epochs: int,
         patience: int = 0,
         checkpoint_seconds: float = 120.0,
+        distribution: Distribution | None = None,
     ):
         super().__init__()
         self.run, self.interactions, self.board = run, interactions, board
         self.eval_every, self.epochs = eval_every, epochs
         self.patience, self.checkpoint_seconds = patience, checkpoint_seconds
+        self.distribution = distribution or Distribution()
+        self.options = self.distribution.checkpoint_options
         self.epoch = tf.Variable(0, dtype=tf.int64)
         self.best_epoch = tf.Variable(0, dtype=tf.int64)
         self.best_ndcg = tf.Variable(-1.0, dtype=tf.float64)
@@ -86,24 +91,26 @@ class Record(keras.callbacks.Callback):
 
     def restore(self, model: Recommender) -> int:
         """Restores the last checkpoint, if there is one; returns its epoch."""
-        model.optimizer.build(model.trainable_variables)
+        with self.distribution.scope():
+            model.optimizer.build(model.trainable_variables)
         folder = self.run.folder / "checkpoints"
         self._best = tf.train.Checkpoint(model=model)
-        self._last = tf.train.CheckpointManager(
-            tf.train.Checkpoint(
-                model=model,
-                optimizer=model.optimizer,
-                epoch=self.epoch,
-                best_epoch=self.best_epoch,
-                best_ndcg=self.best_ndcg,
-                seconds=self.seconds,
-            ),
-            str(folder),
-            max_to_keep=1,
-            checkpoint_name="last",
+        checkpoint = tf.train.Checkpoint(
+            model=model,
+            optimizer=model.optimizer,
+            epoch=self.epoch,
+            best_epoch=self.best_epoch,
+            best_ndcg=self.best_ndcg,
+            seconds=self.seconds,
         )
-        if self._last.restore_or_initialize():
+        self._last = tf.train.CheckpointManager(
+            checkpoint, str(folder), max_to_keep=1, checkpoint_name="last"
+        )
+        _ = checkpoint.save_counter  # made here by every worker, not by a restore
+        if self._last.latest_checkpoint:
+            checkpoint.restore(self._last.latest_checkpoint, self.options)
             logging.info("resuming %s at epoch %d", self.run.folder, int(self.epoch))
+        self.distribution.take_from_chief(checkpoint)
         self._rows = self.run.history()[: int(self.epoch)]
         return int(self.epoch)
 
@@ -116,7 +123,7 @@ class Record(keras.callbacks.Callback):
     def restore_best(self) -> None:
         """Puts the weights of the best validation epoch into the model."""
         self._best.restore(
-            str(self.run.folder / "checkpoints" / "best")
+            str(self.run.folder / "checkpoints" / "best"), self.options
         ).expect_partial()
 
     def on_train_begin(self, logs=None):
@@ -136,13 +143,15 @@ class Record(keras.callbacks.Callback):
         if validates:
             row |= self._validate(done)
         self._rows.append({key: str(value) for key, value in row.items()})
-        saves = validates or now - self._saved > self.checkpoint_seconds
+        # Workers save together, as reading Keras's metrics is a sum over all of them.
+        overdue = now - self._saved > self.checkpoint_seconds
+        saves = validates or self.distribution.chief_says(overdue)
         if saves or now - self._written > _HISTORY_SECONDS:
             self._write_history()
             self._written = now
         self.board.write_epoch(row, self.model)
         if saves:
-            self._last.save()
+            self._last.save(options=self.options)
             self._saved = now
         if self.exhausted:
             self.model.stop_training = True
@@ -156,7 +165,8 @@ class Record(keras.callbacks.Callback):
         if scores.get("ndcg10", 0.0) > float(self.best_ndcg):
             self.best_ndcg.assign(scores.get("ndcg10", 0.0))
             self.best_epoch.assign(epoch)
-            self._best.write(str(self.run.folder / "checkpoints" / "best"))
+            best = str(self.run.folder / "checkpoints" / "best")
+            self._best.write(best, self.options)
         return row
 
     def _write_history(self):

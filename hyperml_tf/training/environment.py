@@ -22,6 +22,7 @@ def describe() -> dict:
         else "CPU",
         "processor": _processor(),
         "kernel": "tensorflow",  # `train` says so where it is another
+        "strategy": "none",  # likewise
         "python": platform.python_version(),
         "platform": platform.platform(),
         "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},

@@ -16,9 +16,10 @@ from hyperml_tf.data.triplets import BATCHES_PER_CHUNK, TripletSampler
 from hyperml_tf.evaluation import protocol
 from hyperml_tf.kernels import fused
 from hyperml_tf.models.base import Recommender
-from hyperml_tf.training import build, environment
+from hyperml_tf.training import build, cluster, environment, parameter_server
 from hyperml_tf.training.callbacks import Record, StopOnNonFinite
 from hyperml_tf.training.run_folder import Run
+from hyperml_tf.training.strategy import Distribution
 from hyperml_tf.training.tensorboard import Board, write_projector
 
 # Steps that Keras runs in one graph call. Long enough to hide its overhead, short
@@ -40,6 +41,7 @@ def train(
     wait: bool = False,
     stop_epoch: int | None = None,
     kernel: str = "auto",
+    distribution: Distribution | None = None,
 ) -> dict | None:
     """Runs `config` in `run`'s folder and returns what `metrics.json` then holds.
 
@@ -54,17 +56,32 @@ def train(
         wait: wait for another process that works on this run.
         stop_epoch: leave the run, unfinished, after this epoch; a later call goes on.
         kernel: what does the steps, one of `kernels.CHOICES`.
+        distribution: of `strategy.connect`; None: this process alone.
 
     Returns:
-        What `metrics.json` holds; None if `stop_epoch` left the run unfinished.
+        What `metrics.json` holds; None if `stop_epoch` left the run unfinished, and
+        in processes that are not the chief.
 
     Raises:
         RunBusy: another process works on this run.
         NonFiniteLoss: training diverged.
+        ProcessLost: another process of a distributed run is gone.
     """
-    if run.done:
+    distribution = distribution or Distribution()
+    with distribution.own(run) as own, cluster.naming_losses(distribution.watch):
+        metrics = _train(
+            config, interactions, own, parts, wait, stop_epoch, kernel, distribution
+        )
+        distribution.leave()
+        return metrics
+
+
+def _train(
+    config, interactions, run, parts, wait, stop_epoch, kernel, distribution
+) -> dict | None:
+    if distribution.chief_says(run.done):
         logging.info("%s is finished already", run.folder)
-        return run.metrics
+        return run.metrics if run.done else None
     with run.lock(wait):
         if run.done:  # by the process we waited for
             return run.metrics
@@ -74,17 +91,23 @@ def train(
             environment.describe() | {"data_fingerprint": interactions.fingerprint},
         )
         model_seed, sampler_seed = seeds(run.seed)
-        model = build.build_model(config, interactions, model_seed)
+        with distribution.scope():
+            model = build.build_model(config, interactions, model_seed)
         if parts:
             model.start_from(*parts)
         record = None
         with contextlib.closing(Board(run, config)) as board:
             if config.epochs and model.trainable_variables:
+                sampling = sampler_seed, stop_epoch, kernel
                 record = _fit(
-                    model, config, interactions, board, sampler_seed, stop_epoch, kernel
+                    *(model, config, interactions, board), *sampling, distribution
                 )
+                distribution.end_of_steps()
                 if int(record.epoch) < config.epochs and not record.exhausted:
                     return None
+            if not distribution.is_chief:
+                return None
+            if record:
                 record.restore_best()
             return _finish(model, interactions, board, record)
 
@@ -97,33 +120,62 @@ def seeds(root: int) -> tuple[int, int]:
 
 
 def _fit(
-    model: Recommender, config, interactions, board, sampler_seed, stop_epoch, kernel
+    model: Recommender,
+    config,
+    interactions,
+    board,
+    sampler_seed,
+    stop_epoch,
+    kernel,
+    distribution: Distribution,
 ) -> Record:
     negatives = config.get("negatives", 1)
+    if distribution.strategy:
+        kernel = "tensorflow"
     compiled = fused.compiled(kernel)
     sampler = TripletSampler(interactions, sampler_seed, negatives, compiled)
     steps = sampler.steps_per_epoch(config.batch_size)
-    optimizer = build.build_optimizer(config, steps)
+    run = board.run
     triplets = config.batch_size
     if config.get("negative_choice") == "each":
         triplets *= negatives
-    used, calls = compile_model(model, optimizer, steps, triplets, kernel)
-    run = board.run
-    run.write_json("environment.json", run.environment | {"kernel": used})
     record = Record(
-        run, interactions, board, config.eval_every, config.epochs, config.patience
+        *(run, interactions, board, config.eval_every, config.epochs, config.patience),
+        distribution=distribution,
     )
+    with distribution.scope():
+        optimizer = build.build_optimizer(config, steps)
+        used, calls = compile_model(model, optimizer, steps, triplets, kernel)
+        if distribution.strategy:
+            # TensorFlow wants a collective's shape to stay the same within one graph
+            # call, and an epoch's last batch is smaller.
+            model.steps_per_execution = 1
+            # `fit` would sum every step's running means over all processes.
+            model.distribute_reduction_method = "first"
     first_epoch = record.restore(model)
+    spread = {"strategy": distribution.name, "replicas": distribution.replicas}
+    run.write_json("environment.json", run.environment | {"kernel": used} | spread)
     last_epoch = min(stop_epoch or config.epochs, config.epochs)
     if first_epoch < last_epoch and not record.exhausted:
-        model.fit(
-            sampler.dataset(config.batch_size, first_epoch, used == "fused"),
-            initial_epoch=first_epoch,
-            epochs=last_epoch,
-            steps_per_epoch=calls,
-            callbacks=[StopOnNonFinite(), record],
-            verbose=0,
-        )
+        callbacks = [StopOnNonFinite(), record]
+        epochs = range(first_epoch, last_epoch)
+        if distribution.name == "parameter_server":
+            parameter_server.fit(
+                *(model, distribution.strategy, sampler, config.batch_size),
+                *(epochs, callbacks),
+            )
+        else:
+            stream = config.batch_size, first_epoch
+            model.fit(
+                distribution.batches(sampler, *stream)
+                if distribution.strategy
+                else sampler.dataset(*stream, used == "fused"),
+                initial_epoch=first_epoch,
+                epochs=last_epoch,
+                steps_per_epoch=calls,
+                callbacks=callbacks,
+                verbose=0,
+            )
     return record
 
 

@@ -33,6 +33,25 @@ CASES = {
     ),
     "dataset not set": ([CONFIG], "config.dataset"),
     "dataset not prepared": ([CONFIG, "--config.dataset=absent"], "data_prep.prepare"),
+    "fused kernel with a strategy": (
+        [
+            *(CONFIG, "--config.dataset=tiny"),
+            *("--strategy=mirrored", "--kernel=fused"),
+        ],
+        "--kernel=tensorflow",
+    ),
+    "strategy for a model of parts": (
+        [f"{CONFIG}:ncf", "--config.dataset=tiny", "--strategy=mirrored"],
+        "config.pretrained",
+    ),
+    "workers without a cluster": (
+        [CONFIG, "--config.dataset=tiny", "--strategy=multi_worker"],
+        "TF_CONFIG",
+    ),
+    "devices without a strategy": (
+        [CONFIG, "--config.dataset=tiny", "--devices=2"],
+        "--strategy=mirrored",
+    ),
     "stray word": ([CONFIG, "--config.dataset=tiny", "please"], "please"),
 }
 
