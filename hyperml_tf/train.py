@@ -43,12 +43,12 @@ def main() -> None:
     train.use_threads(_THREADS.value)
     resolved = config.resolve(_CONFIG.value)
     strategy.check(_STRATEGY.value, _KERNEL.value, resolved, _DEVICES.value)
-    data = interactions.load(resolved.dataset, _DATA_DIR.value)
     distribution = strategy.connect(
         _STRATEGY.value, _CLUSTER_TIMEOUT.value, command_line.abort, _DEVICES.value
     )
     if distribution is None:  # this process served another
         command_line.leave()
+    data = interactions.load(resolved.dataset, _DATA_DIR.value)
     try:
         launch.launch(
             *(resolved, data, _RUNS_DIR.value, _SEED.value),
