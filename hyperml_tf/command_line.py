@@ -37,6 +37,15 @@ def define_kernel() -> flags.FlagHolder:
     )
 
 
+def define_op_determinism() -> flags.FlagHolder:
+    """The flag --op_determinism of the commands that train."""
+    return flags.DEFINE_bool(
+        "op_determinism",
+        False,
+        "Only deterministic TensorFlow kernels: equal bits on a GPU too, slower.",
+    )
+
+
 def define_execution() -> tuple[flags.FlagHolder, flags.FlagHolder]:
     """The flags of the commands that run many, see `executor`; returns the folders'."""
     flags.DEFINE_enum(
@@ -45,6 +54,7 @@ def define_execution() -> tuple[flags.FlagHolder, flags.FlagHolder]:
     flags.DEFINE_integer("jobs", None, "Runs at a time; default: one a core.", 1)
     flags.DEFINE_integer("threads", 1, "TensorFlow's, of each run.", 0)
     define_kernel()
+    define_op_determinism()
     return define_folders()
 
 
@@ -152,6 +162,8 @@ def leave(code: int = 0) -> NoReturn:
 
 
 def _say(message: str) -> None:
+    # TensorFlow warns of what it drops at the end, after the one line that helps.
+    standard_logging.disable()
     name = os.path.splitext(os.path.basename(sys.argv[0]))[0]
     print(f"{name}: {' '.join(message.split())}", file=sys.stderr)
 

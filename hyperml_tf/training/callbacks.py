@@ -16,6 +16,7 @@ from hyperml_tf.evaluation import protocol
 from hyperml_tf.geometry import poincare
 from hyperml_tf.geometry.row_space import PoincareBall, row_space
 from hyperml_tf.models.base import Recommender, TableRecommender
+from hyperml_tf.training import storage
 from hyperml_tf.training.run_folder import Run, write_atomically
 from hyperml_tf.training.strategy import Distribution
 from hyperml_tf.training.tensorboard import Board, rows_of
@@ -31,21 +32,25 @@ class NonFiniteLoss(RunError):
 
 
 class StopOnNonFinite(keras.callbacks.Callback):
-    """Stops the run by name as soon as an epoch's loss is not finite."""
+    """Stops the run by name as soon as an epoch's loss or weights are not finite.
+
+    The weights too, since the last step can spoil them after the last loss.
+    """
 
     def on_epoch_end(self, epoch, logs=None):
         """Raises NonFiniteLoss with the step, the offending term, the largest norm."""
         bad = [name for name, value in (logs or {}).items() if not math.isfinite(value)]
+        weights = _named_weights(self.model)
+        for name, values in weights.items():
+            if not tf.reduce_all(tf.math.is_finite(values)):
+                bad.append(name)
         if not bad:
             return
-        norms = {
-            variable.name: float(tf.reduce_max(tf.norm(variable, axis=-1)))
-            for variable in self.model.trainable_variables
-        }
+        norms = ", ".join(f"{n} {_largest_norm(w):.3g}" for n, w in weights.items())
         raise NonFiniteLoss(
-            f"loss stopped being finite at step {int(self.model.finite_steps)} "
-            f"(epoch {epoch + 1}): {', '.join(sorted(bad))}; largest norms: {norms}. "
-            "Lower config.learning_rate."
+            f"training stopped being finite at step {int(self.model.finite_steps)} "
+            f"(epoch {epoch + 1}): {', '.join(sorted(bad))}; largest norms still "
+            f"finite: {norms}. Lower config.learning_rate."
         )
 
 
@@ -95,7 +100,7 @@ class Record(keras.callbacks.Callback):
             model.optimizer.build(model.trainable_variables)
         folder = self.run.folder / "checkpoints"
         self._best = tf.train.Checkpoint(model=model)
-        checkpoint = tf.train.Checkpoint(
+        last = tf.train.Checkpoint(
             model=model,
             optimizer=model.optimizer,
             epoch=self.epoch,
@@ -104,13 +109,15 @@ class Record(keras.callbacks.Callback):
             seconds=self.seconds,
         )
         self._last = tf.train.CheckpointManager(
-            checkpoint, str(folder), max_to_keep=1, checkpoint_name="last"
+            last, str(folder), max_to_keep=1, checkpoint_name="last"
         )
-        _ = checkpoint.save_counter  # made here by every worker, not by a restore
+        _ = last.save_counter  # made here by every worker, not by a restore
         if self._last.latest_checkpoint:
-            checkpoint.restore(self._last.latest_checkpoint, self.options)
+            with storage.reading(folder, "remove it, and the run begins again"):
+                status = last.restore(self._last.latest_checkpoint, self.options)
+                status.assert_existing_objects_matched()
             logging.info("resuming %s at epoch %d", self.run.folder, int(self.epoch))
-        self.distribution.take_from_chief(checkpoint)
+        self.distribution.take_from_chief(last)
         self._rows = self.run.history()[: int(self.epoch)]
         return int(self.epoch)
 
@@ -122,9 +129,10 @@ class Record(keras.callbacks.Callback):
 
     def restore_best(self) -> None:
         """Puts the weights of the best validation epoch into the model."""
-        self._best.restore(
-            str(self.run.folder / "checkpoints" / "best"), self.options
-        ).expect_partial()
+        folder = self.run.folder / "checkpoints"
+        with storage.reading(folder, "remove it, and the run begins again"):
+            status = self._best.read(str(folder / "best"), self.options)
+            status.assert_existing_objects_matched()
 
     def on_train_begin(self, logs=None):
         """Starts the clocks."""
@@ -151,7 +159,8 @@ class Record(keras.callbacks.Callback):
             self._written = now
         self.board.write_epoch(row, self.model)
         if saves:
-            self._last.save(options=self.options)
+            with storage.writing(self.run.folder):
+                self._last.save(options=self.options)
             self._saved = now
         if self.exhausted:
             self.model.stop_training = True
@@ -165,8 +174,9 @@ class Record(keras.callbacks.Callback):
         if scores.get("ndcg10", 0.0) > float(self.best_ndcg):
             self.best_ndcg.assign(scores.get("ndcg10", 0.0))
             self.best_epoch.assign(epoch)
-            best = str(self.run.folder / "checkpoints" / "best")
-            self._best.write(best, self.options)
+            with storage.writing(self.run.folder):
+                best = str(self.run.folder / "checkpoints" / "best")
+                self._best.write(best, self.options)
         return row
 
     def _write_history(self):
@@ -189,6 +199,20 @@ class Record(keras.callbacks.Callback):
         words += [f"{rate:.2f} epochs/s", f"ETA {(self.epochs - done) / rate:.0f} s"]
         logging.info("%s", "  ".join(words))
         self._spoken = now
+
+
+def _named_weights(model: Recommender) -> dict[str, tf.Variable]:
+    layer_of = {w.ref(): la.name for la in model.layers for w in la.trainable_weights}
+    return {
+        f"{layer_of.get(w.ref(), model.name)}/{w.name.removesuffix(':0')}": w
+        for w in model.trainable_variables
+    }
+
+
+def _largest_norm(weights: tf.Variable) -> float:
+    rows = np.atleast_2d(weights.numpy()).astype(np.float64)
+    norms = np.linalg.norm(rows, axis=-1)
+    return norms[np.isfinite(norms)].max(initial=0.0)
 
 
 def ball_statistics(model: Recommender) -> dict[str, float]:

@@ -7,6 +7,9 @@ import subprocess
 
 import tensorflow as tf
 
+# tf.config has what turns it on, and nothing that tells whether it is.
+from tensorflow.python.framework.config import is_op_determinism_enabled
+
 _PACKAGES = ("tensorflow", "tf_keras", "tensorflow-recommenders", "numpy", "pandas")
 
 
@@ -26,6 +29,7 @@ def describe() -> dict:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "op_determinism": is_op_determinism_enabled(),
         "threads": tf.config.threading.get_intra_op_parallelism_threads(),
     }
 

@@ -9,7 +9,7 @@ from hyperml_tf.data import interactions
 from hyperml_tf.data.interactions import Interactions
 from hyperml_tf.errors import InputError
 from hyperml_tf.models.base import Recommender
-from hyperml_tf.training import build
+from hyperml_tf.training import build, storage
 from hyperml_tf.training.run_folder import Run
 from hyperml_tf.training.train import seeds
 
@@ -46,6 +46,8 @@ def restored(config, interactions: Interactions, run: Run) -> Recommender:
     """The model of a finished run with the weights of its best epoch."""
     model = build.build_model(config, interactions, seeds(run.seed)[0])
     if model.trainable_variables:
-        checkpoint = tf.train.Checkpoint(model=model)
-        checkpoint.restore(str(run.folder / "checkpoints" / "best")).expect_partial()
+        folder = run.folder / "checkpoints"
+        with storage.reading(folder, f"remove {run.folder} and train it again"):
+            status = tf.train.Checkpoint(model=model).read(str(folder / "best"))
+            status.assert_existing_objects_matched()
     return model

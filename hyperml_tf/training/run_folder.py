@@ -13,7 +13,9 @@ import json
 import os
 import pathlib
 from collections.abc import Iterator
-from typing import Any
+from typing import IO, Any
+
+from absl import logging
 
 from hyperml_tf.errors import RunError
 
@@ -82,6 +84,39 @@ class Run:
             self.folder / name, json.dumps(content, indent=1, sort_keys=True) + "\n"
         )
 
+    @property
+    def busy(self) -> bool:
+        """Whether a process works on the run now."""
+        try:
+            with open(self.folder / "lock") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
+            return True
+        return False
+
+    def claim(self) -> IO | None:
+        """Keeps other schedules from the run until what is returned is closed.
+
+        A process that is to do the run takes seconds before it locks it; two schedules
+        would begin every run together, and one of them wait.
+
+        Returns:
+            None if another schedule has it, or a process works on it.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        claim = open(self.folder / "claim", "w")
+        try:
+            fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            claim.close()
+            return None
+        if self.busy:
+            claim.close()
+            return None
+        return claim
+
     @contextlib.contextmanager
     def lock(self, wait: bool = False) -> Iterator[None]:
         """Holds the run for this process.
@@ -94,24 +129,41 @@ class Run:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         with open(self.folder / "lock", "w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            except BlockingIOError:
-                raise RunBusy(
-                    f"{self.folder} is being run by another process"
-                ) from None
+            if self.busy:
+                if not wait:
+                    raise RunBusy(f"{self.folder} is being run by another process")
+                logging.info("waiting for the process that runs %s", self.folder)
+            # Not LOCK_NB: whoever asks `busy` holds the lock too, for an instant.
+            fcntl.flock(file, fcntl.LOCK_EX)
+            for leftover in self.folder.rglob(".*"):  # half-written, by one killed
+                leftover.unlink()
             yield
 
 
 def write_atomically(path: pathlib.Path, text: str) -> None:
     """Writes a text file under a temporary name and renames it into place."""
+    with replacing(path) as file:
+        file.write(text.encode())
+
+
+@contextlib.contextmanager
+def replacing(path: pathlib.Path) -> Iterator[IO[bytes]]:
+    """A file under a temporary name that takes the place of `path` at the end.
+
+    If the block fails, what was there stays.
+
+    Raises:
+        OSError: it cannot be written; with the file's name.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with open(temporary, "w", encoding="utf-8") as file:
-            file.write(text)
+        with open(temporary, "wb") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and not error.filename:  # a write's has none
+            error.filename = str(path)
         raise

@@ -3,8 +3,10 @@
 tensorboard --logdir=runs
 """
 
+import contextlib
 import io
 import math
+from collections.abc import Iterator
 
 import matplotlib.figure
 import matplotlib.patches
@@ -17,6 +19,7 @@ from hyperml_tf.data.interactions import Interactions
 from hyperml_tf.geometry import poincare
 from hyperml_tf.geometry.row_space import PoincareBall, row_space
 from hyperml_tf.models.base import Recommender, TableRecommender
+from hyperml_tf.training import storage
 from hyperml_tf.training.run_folder import Run, write_atomically
 
 # A browser draws no more points well.
@@ -39,20 +42,21 @@ class Board:
     def __init__(self, run: Run, config):
         self.run = run
         folder = run.folder / "tensorboard"
-        self._writer = tf.summary.create_file_writer(str(folder))
+        with storage.writing(run.folder):
+            self._writer = tf.summary.create_file_writer(str(folder))
         chosen = {
             key: value
             for key, value in config.to_dict().items()
             if isinstance(value, bool | int | float | str)
         }
-        with self._writer.as_default(step=0):
+        with self._at(0):
             hparams.hparams(
                 chosen | {"seed": run.seed}, trial_id=f"{run.config_hash}-{run.seed}"
             )
 
     def write_epoch(self, row: dict, model: Recommender) -> None:
         """Scalars of a row of the history; norms and the disk where it validated."""
-        with self._writer.as_default(step=row["epoch"]):
+        with self._at(row["epoch"]):
             for name, value in row.items():
                 if "/" in name:
                     tf.summary.scalar(name, value)
@@ -71,7 +75,7 @@ class Board:
         Args:
             metrics: what `metrics.json` is to hold.
         """
-        with self._writer.as_default(step=metrics["best_epoch"]):
+        with self._at(metrics["best_epoch"]):
             for split in ("test", "valid"):
                 for name in _COMPARED & metrics[split].keys():
                     tag = f"Chosen/{split}_{name}"
@@ -79,7 +83,13 @@ class Board:
 
     def close(self) -> None:
         """Flushes and closes the event file."""
-        self._writer.close()
+        with storage.writing(self.run.folder):
+            self._writer.close()
+
+    @contextlib.contextmanager
+    def _at(self, step: int) -> Iterator[None]:
+        with storage.writing(self.run.folder), self._writer.as_default(step=step):
+            yield
 
 
 def write_projector(run: Run, interactions: Interactions, model: Recommender) -> None:

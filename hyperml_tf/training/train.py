@@ -1,7 +1,7 @@
 """Trains one run to its end, or on from where it was interrupted."""
 
 import contextlib
-import os
+import io
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +18,7 @@ from hyperml_tf.kernels import fused
 from hyperml_tf.models.base import Recommender
 from hyperml_tf.training import build, cluster, environment, parameter_server
 from hyperml_tf.training.callbacks import Record, StopOnNonFinite
-from hyperml_tf.training.run_folder import Run
+from hyperml_tf.training.run_folder import Run, replacing
 from hyperml_tf.training.strategy import Distribution
 from hyperml_tf.training.tensorboard import Board, write_projector
 
@@ -31,6 +31,15 @@ def use_threads(threads: int) -> None:
     """Sets TensorFlow's threads, before its first operation; 0: one per core."""
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
+
+
+def use_op_determinism() -> None:
+    """Holds TensorFlow to deterministic kernels, before its first operation.
+
+    On a CPU a run's bits repeat without it; on a GPU the gradients of lookups are sums
+    in an order of their own each time.
+    """
+    tf.config.experimental.enable_op_determinism()
 
 
 def train(
@@ -239,7 +248,7 @@ def _finish(model, interactions, board, record) -> dict:
 
 
 def _save_array(run: Run, name: str, array: np.ndarray) -> None:
-    temporary = run.folder / f".{name}"
-    with open(temporary, "wb") as file:
-        np.save(file, array.astype(np.float32))
-    os.replace(temporary, run.folder / name)
+    content = io.BytesIO()  # straight into a file, a full disk has no name
+    np.save(content, array.astype(np.float32), allow_pickle=False)
+    with replacing(run.folder / name) as file:
+        file.write(content.getvalue())

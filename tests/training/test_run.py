@@ -12,54 +12,15 @@ from hyperml_tf.experiments import config as configs
 from hyperml_tf.experiments import runs
 from hyperml_tf.training import callbacks, finished, train
 from hyperml_tf.training.run_folder import Run, RunBusy
-
-
-@pytest.fixture
-def tree(make_interactions, rng):
-    """Forty users who like one of four branches of 160 items."""
-    train_items, valid, test = [], [], []
-    for user in range(40):
-        branch = np.arange(user % 4, 160, 4)
-        liked = rng.choice(branch, size=10, replace=False)
-        train_items.append(sorted(liked[:8].tolist()))
-        valid.append(liked[8])
-        test.append(liked[9])
-    negatives = np.stack(
-        [
-            rng.choice(
-                np.setdiff1d(np.arange(160), [*train_items[u], valid[u], test[u]]),
-                size=100,
-                replace=False,
-            )
-            for u in range(40)
-        ]
-    )
-    return make_interactions(train_items, 160, valid, test, negatives)
-
-
-def _config(**changes):
-    config = configs.for_model(changes.pop("model", "hyperml"), dataset="memory")
-    config.epochs, config.eval_every, config.batch_size, config.dim = 6, 2, 64, 8
-    config.learning_rate = 0.01
-    config.update(changes)
-    return configs.resolve(config)
-
-
-def _train(config, data, runs_dir, seed=0):
-    run = runs.locate(runs_dir, config, data.fingerprint, seed)
-    return train.train(config, data, run), run
-
-
-def _numbers(metrics):
-    return {key: metrics[key] for key in ("best_epoch", "valid", "test", "test_full")}
+from tests.training.conftest import numbers, settings, train_run
 
 
 def test_same_seed_gives_the_same_bits_and_another_seed_does_not(tree, tmp_path):
-    config = _config()
-    first, run_a = _train(config, tree, tmp_path / "a")
-    again, run_b = _train(config, tree, tmp_path / "b")
-    other, _ = _train(config, tree, tmp_path / "a", seed=1)
-    assert _numbers(first) == _numbers(again) != _numbers(other)
+    config = settings()
+    first, run_a = train_run(config, tree, tmp_path / "a")
+    again, run_b = train_run(config, tree, tmp_path / "b")
+    other, _ = train_run(config, tree, tmp_path / "a", seed=1)
+    assert numbers(first) == numbers(again) != numbers(other)
     for name in ("test_ranks.npy", "test_full_ranks.npy"):
         assert (run_a.folder / name).read_bytes() == (run_b.folder / name).read_bytes()
 
@@ -68,8 +29,8 @@ def test_same_seed_gives_the_same_bits_and_another_seed_does_not(tree, tmp_path)
 def test_an_interrupted_run_ends_as_the_uninterrupted_one(
     model, tree, tmp_path, monkeypatch
 ):
-    config = _config(model=model)
-    whole, whole_run = _train(config, tree, tmp_path / "whole")
+    config = settings(model=model)
+    whole, whole_run = train_run(config, tree, tmp_path / "whole")
 
     class Interrupt(Exception):
         pass
@@ -83,11 +44,11 @@ def test_an_interrupted_run_ends_as_the_uninterrupted_one(
 
     monkeypatch.setattr(callbacks.Record, "on_epoch_end", interrupted)
     with pytest.raises(Interrupt):
-        _train(config, tree, tmp_path / "cut")
+        train_run(config, tree, tmp_path / "cut")
     monkeypatch.setattr(callbacks.Record, "on_epoch_end", on_epoch_end)
-    resumed, run = _train(config, tree, tmp_path / "cut")
+    resumed, run = train_run(config, tree, tmp_path / "cut")
 
-    assert _numbers(resumed) == _numbers(whole)
+    assert numbers(resumed) == numbers(whole)
     weights = [
         finished.restored(config, tree, each).get_weights() for each in (run, whole_run)
     ]
@@ -98,15 +59,15 @@ def test_an_interrupted_run_ends_as_the_uninterrupted_one(
 
 
 def test_a_finished_run_is_not_run_again(tree, tmp_path, monkeypatch):
-    config = _config()
-    metrics, _ = _train(config, tree, tmp_path)
+    config = settings()
+    metrics, _ = train_run(config, tree, tmp_path)
     monkeypatch.setattr(train, "_fit", None)
-    again, _ = _train(config, tree, tmp_path)
+    again, _ = train_run(config, tree, tmp_path)
     assert again == metrics
 
 
 def test_two_processes_never_run_the_same_run(tree, tmp_path):
-    config = _config()
+    config = settings()
     run = runs.locate(tmp_path, config, tree.fingerprint, 0)
     run.folder.mkdir(parents=True)
     holder = subprocess.Popen(
@@ -124,31 +85,39 @@ def test_two_processes_never_run_the_same_run(tree, tmp_path):
     assert holder.stdout.readline() == b"held\n"
     with pytest.raises(RunBusy, match="another process"):
         train.train(config, tree, run)
+    assert run.busy and run.claim() is None
     holder.kill()  # a dead owner leaves no lock behind
     holder.wait()
+    assert not run.busy
+    claim = run.claim()
+    assert run.claim() is None  # another schedule looks elsewhere
+    claim.close()
+    run.claim().close()
     assert train.train(config, tree, run)["epochs"] == 6
 
 
 def test_divergence_is_stopped_by_name(tree, tmp_path, monkeypatch):
-    config = _config(model="mf_bpr", learning_rate=100.0, optimizer="sgd", l2=1e6)
+    config = settings(model="mf_bpr", learning_rate=100.0, optimizer="sgd", l2=1e6)
     with pytest.raises(callbacks.NonFiniteLoss, match=r"step \d+ .*loss/total.*norms"):
-        _train(config, tree, tmp_path)
+        train_run(config, tree, tmp_path)
     assert not list(tmp_path.rglob("metrics.json"))
 
 
 def test_every_model_with_a_table_learns_more_than_popularity_knows(tree, tmp_path):
-    floor, _ = _train(
+    floor, _ = train_run(
         configs.resolve(configs.for_model("popularity", dataset="memory")),
         tree,
         tmp_path,
     )
-    metrics, _ = _train(_config(epochs=60, eval_every=20, dropout=0.0), tree, tmp_path)
+    metrics, _ = train_run(
+        settings(epochs=60, eval_every=20, dropout=0.0), tree, tmp_path
+    )
     assert metrics["test"]["ndcg10"] > floor["test"]["ndcg10"]
 
 
 def test_the_record_says_what_the_run_was(tree, tmp_path):
-    config = _config()
-    _, run = _train(config, tree, tmp_path)
+    config = settings()
+    _, run = train_run(config, tree, tmp_path)
     assert run.config == config.to_dict()
     assert run.environment["data_fingerprint"] == tree.fingerprint
     reopened = Run(run.folder)
@@ -157,7 +126,7 @@ def test_the_record_says_what_the_run_was(tree, tmp_path):
 
 
 def test_metrics_are_written_last(tree, tmp_path, monkeypatch):
-    config = _config()
+    config = settings()
 
     def fails(self, name, content):
         assert name != "metrics.json" or (self.folder / "test_full_ranks.npy").exists()
@@ -165,7 +134,7 @@ def test_metrics_are_written_last(tree, tmp_path, monkeypatch):
 
     original = Run.write_json
     monkeypatch.setattr(Run, "write_json", fails)
-    _, run = _train(config, tree, tmp_path)
+    _, run = train_run(config, tree, tmp_path)
     assert json.loads((run.folder / "metrics.json").read_text())["test"]["users"] == 40
 
 
