@@ -69,6 +69,7 @@ def executor() -> "Executor":
         data_dir=FLAGS.data_dir,
         runs_dir=FLAGS.runs_dir,
         kernel=FLAGS.kernel,
+        op_determinism=FLAGS.op_determinism,
     )
 
 

@@ -18,6 +18,9 @@ _THREADS = flags.DEFINE_integer("threads", 0, "TensorFlow's; 0: one a core.", 0)
 _STOP_EPOCH = flags.DEFINE_integer(
     "stop_epoch", None, "Leave the run after this epoch; a later call goes on.", 1
 )
+_WAIT = flags.DEFINE_bool(
+    "wait", False, "Where another process works on the run: wait for it."
+)
 _KERNEL = command_line.define_kernel()
 _STRATEGY = flags.DEFINE_enum(
     *("strategy", "none", training.STRATEGIES),
@@ -29,6 +32,7 @@ _DEVICES = flags.DEFINE_integer(
 _CLUSTER_TIMEOUT = flags.DEFINE_float(
     "cluster_timeout", 60, "Seconds that another process may not answer.", 1
 )
+_OP_DETERMINISM = command_line.define_op_determinism()
 _DATA_DIR, _RUNS_DIR = command_line.define_folders()
 
 
@@ -41,6 +45,8 @@ def main() -> None:
     if _CONFIG.value is None:
         raise config.ConfigError("--config=run_configs/DATASET.py[:MODEL] is missing")
     train.use_threads(_THREADS.value)
+    if _OP_DETERMINISM.value:
+        train.use_op_determinism()
     resolved = config.resolve(_CONFIG.value)
     strategy.check(_STRATEGY.value, _KERNEL.value, resolved, _DEVICES.value)
     distribution = strategy.connect(
@@ -54,6 +60,7 @@ def main() -> None:
             *(resolved, data, _RUNS_DIR.value, _SEED.value),
             stop_epoch=_STOP_EPOCH.value,
             kernel=_KERNEL.value,
+            wait=_WAIT.value,
             distribution=distribution,
         )
     except RunError as error:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import IO, Any
 
 from absl import logging
 
@@ -39,6 +39,7 @@ class Executor(abc.ABC):
         data_dir: prepared datasets.
         runs_dir: runs.
         kernel: what does the steps, one of `kernels.CHOICES`.
+        op_determinism: whether runs are held to deterministic kernels.
     """
 
     def __init__(
@@ -48,16 +49,19 @@ class Executor(abc.ABC):
         data_dir: str,
         runs_dir: str,
         kernel: str,
+        op_determinism: bool,
     ):
-        self.jobs, self.threads, self.kernel = jobs, threads, kernel
+        self.jobs, self.threads = jobs, threads
+        self.kernel, self.op_determinism = kernel, op_determinism
         self.data_dir, self.runs_dir = data_dir, runs_dir
-        self._running: dict[Any, Task] = {}
+        self._running: dict[Any, tuple[Task, IO]] = {}  # by handle; its claim
 
     def execute(self, tasks: Sequence[Task]) -> list[Task]:
         """Runs what is not finished yet; returns the tasks that failed.
 
         A failed run does not stop the others. On an interrupt the processes are
-        ended; they go on from their checkpoints when asked for again.
+        ended; they go on from their checkpoints when asked for again. A run that
+        another schedule or process has comes later, so that they share the work.
         """
         waiting = [task for task in tasks if not task.done]
         skipped = len(tasks) - len(waiting)
@@ -67,12 +71,19 @@ class Executor(abc.ABC):
         failed = []
         try:
             while waiting or self._running:
-                while waiting and len(self._running) < self.jobs:
-                    task = waiting.pop(0)
-                    task.run.folder.mkdir(parents=True, exist_ok=True)
-                    self._running[self._start(task)] = task
+                while len(self._running) < self.jobs:
+                    task, claim = _claim_one(waiting)
+                    if task is None or claim is None:
+                        break
+                    waiting.remove(task)
+                    if task.done:  # by another process, meanwhile
+                        claim.close()
+                        progress.say_finished(task)
+                        continue
+                    self._running[self._start(task)] = task, claim
                 ended = [handle for handle in self._running if self._has_ended(handle)]
-                for task in [self._running.pop(handle) for handle in ended]:
+                for task, claim in [self._running.pop(handle) for handle in ended]:
+                    claim.close()
                     if task.done:
                         progress.say_finished(task)
                     else:
@@ -82,11 +93,19 @@ class Executor(abc.ABC):
                 time.sleep(_POLL_SECONDS)
         finally:
             self._end(list(self._running))
+            for _, claim in self._running.values():
+                claim.close()
             self._running.clear()
         return failed
 
     def _arguments(self, task: Task) -> list[str]:
-        return task.arguments(self.data_dir, self.runs_dir, self.threads, self.kernel)
+        return task.arguments(
+            self.data_dir,
+            self.runs_dir,
+            self.threads,
+            self.kernel,
+            self.op_determinism,
+        )
 
     @abc.abstractmethod
     def _start(self, task: Task) -> Any:
@@ -99,6 +118,14 @@ class Executor(abc.ABC):
     @abc.abstractmethod
     def _end(self, handles: list[Any]) -> None:
         """Ends what still runs."""
+
+
+def _claim_one(waiting: Sequence[Task]) -> tuple[Task, IO] | tuple[None, None]:
+    for task in waiting:
+        claim = task.run.claim()
+        if claim is not None:
+            return task, claim
+    return None, None
 
 
 class LocalExecutor(Executor):
@@ -132,7 +159,14 @@ class RayExecutor(Executor):
         InputError: Ray is not installed.
     """
 
-    def __init__(self, threads: int, data_dir: str, runs_dir: str, kernel: str):
+    def __init__(
+        self,
+        threads: int,
+        data_dir: str,
+        runs_dir: str,
+        kernel: str,
+        op_determinism: bool,
+    ):
         try:
             import ray
         except ImportError:
@@ -144,10 +178,8 @@ class RayExecutor(Executor):
         address = os.environ.get("RAY_ADDRESS")
         ray.init(address=address, log_to_driver=False, ignore_reinit_error=True)
         slots = int(ray.cluster_resources()["CPU"] // max(threads, 1))
-        folders = [
-            str(pathlib.Path(folder).absolute()) for folder in (data_dir, runs_dir)
-        ]
-        super().__init__(max(slots, 1), threads, folders[0], folders[1], kernel)
+        data, runs = (str(pathlib.Path(d).absolute()) for d in (data_dir, runs_dir))
+        super().__init__(max(slots, 1), threads, data, runs, kernel, op_determinism)
         self._remote = ray.remote(num_cpus=max(threads, 1), max_retries=0)(_run_logged)
 
     def _start(self, task):
@@ -192,9 +224,10 @@ def make(
     data_dir: str,
     runs_dir: str,
     kernel: str,
+    op_determinism: bool = False,
 ) -> Executor:
     """The "local" or "ray" executor; without `jobs`, one local run a core."""
     if kind == "ray":
-        return RayExecutor(threads, data_dir, runs_dir, kernel)
+        return RayExecutor(threads, data_dir, runs_dir, kernel, op_determinism)
     jobs = jobs or len(os.sched_getaffinity(0))
-    return LocalExecutor(jobs, threads, data_dir, runs_dir, kernel)
+    return LocalExecutor(jobs, threads, data_dir, runs_dir, kernel, op_determinism)

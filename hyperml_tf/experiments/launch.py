@@ -18,6 +18,7 @@ def launch(
     seed: int,
     stop_epoch: int | None = None,
     kernel: str = "auto",
+    wait: bool = False,
     distribution: Distribution | None = None,
 ) -> dict | None:
     """Trains `config`, pre-training its parts first where it has any.
@@ -35,10 +36,7 @@ def launch(
         train.train(part, data, part_run, wait=True, kernel=kernel)
         parts.append(finished.restored(part, data, part_run))
     return train.train(
-        *(config, data, run, parts),
-        stop_epoch=stop_epoch,
-        kernel=kernel,
-        distribution=distribution,
+        *(config, data, run, parts, wait, stop_epoch, kernel), distribution=distribution
     )
 
 

@@ -50,7 +50,12 @@ class Task:
         return f"{self.run.dataset}/{self.run.model}{variant} seed {self.run.seed}"
 
     def arguments(
-        self, data_dir: str, runs_dir: str, threads: int, kernel: str = "auto"
+        self,
+        data_dir: str,
+        runs_dir: str,
+        threads: int,
+        kernel: str = "auto",
+        op_determinism: bool = False,
     ) -> list[str]:
         """Arguments of the Python process that does the run."""
         path = catalogue.path_of(self.config.dataset)
@@ -64,6 +69,8 @@ class Task:
             f"--runs_dir={runs_dir}",
             f"--threads={threads}",
             f"--kernel={kernel}",
+            *(["--op_determinism"] if op_determinism else []),
+            "--wait",
             *([f"--stop_epoch={self.stop_epoch}"] if self.stop_epoch else []),
         ]
 

@@ -1,8 +1,13 @@
-"""`./run_all.sh` on a table: does what is new, and only that."""
+"""`./run_all.sh` on a table: does what is new, and only that, also beside another."""
+
+import json
+import subprocess
+import sys
 
 import pytest
 
 from tests import synthetic
+from tests.conftest import ROOT
 
 
 @pytest.mark.slow
@@ -33,6 +38,46 @@ def test_reproduce_does_what_is_new_and_notices_a_changed_table(command, tmp_pat
     synthetic.write_table(table, seed=6)
     said, changed = reproduce("--seeds=1")
     assert "2 runs to do" in said and len(changed - more) == 2
+
+
+@pytest.mark.slow
+def test_two_at_once_share_the_work_and_neither_does_anything_twice(tmp_path):
+    table = synthetic.write_table(tmp_path / "tiny.csv")
+    both = [
+        subprocess.Popen(
+            [
+                *(sys.executable, "-m", "hyperml_tf.reproduce", "--datasets=tiny"),
+                *("--models=cml,popularity", f"--table=tiny={table}", "--seeds=3"),
+                *("--epochs=4", "--eval_every=2", "--jobs=1"),
+                *(f"--{name}_dir={tmp_path / name}" for name in ("data", "runs")),
+                f"--output={tmp_path / 'report'}",
+            ],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    said = [process.communicate()[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    assert sorted("up to date" in text for text in said) == [False, True]
+    runs = sorted(path.parent for path in tmp_path.rglob("metrics.json"))
+    assert len(runs) == 3 + 1
+    for run in runs:
+        epochs = [row.split(",")[0] for row in _lines(run / "history.csv")[1:]]
+        assert epochs == ([] if "popularity" in run.parts else ["1", "2", "3", "4"])
+        # Each was trained by one process, from its first epoch on.
+        log = (run / "log.txt").read_text()
+        assert log.count("test nDCG@10") == 1 and "resuming" not in log
+        assert "waiting for" not in log  # which would be a process idle
+        assert json.loads((run / "metrics.json").read_text())["test"]["users"] == 60
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert page.rstrip().endswith("</html>")
+
+
+def _lines(path):
+    return path.read_text().splitlines() if path.exists() else []
 
 
 def test_a_dataset_without_files_is_skipped_with_exit_code_3(command, tmp_path):
