@@ -1,8 +1,13 @@
 """Bad usage ends with exit code 2 and one clear line, never a trace."""
 
 import json
+import resource
+import subprocess
+import sys
 
 import pytest
+
+from tests.conftest import ROOT
 
 CONFIG = "--config=run_configs/own_table.py"
 
@@ -90,6 +95,28 @@ def test_a_damaged_prepared_folder_is_refused(command, data_dir, tmp_path):
     )
     assert done.returncode == 2
     assert "train_item.npy" in done.stderr and "data_prep.prepare" in done.stderr
+
+
+def _small_files_only():
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
+
+
+def test_a_disk_that_takes_no_more_gets_one_line_and_2(data_dir, tmp_path):
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "hyperml_tf.train", CONFIG),
+            *("--config.dataset=tiny", "--config.epochs=1", "--kernel=tensorflow"),
+            *(f"--data_dir={data_dir}", f"--runs_dir={tmp_path}"),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        preexec_fn=_small_files_only,
+    )
+    assert done.returncode == 2
+    *_, line = done.stderr.strip().splitlines()
+    assert line.startswith(f"train: cannot write to {tmp_path}") and "large" in line
+    assert "Traceback" not in done.stderr
 
 
 def test_a_prepared_folder_of_another_version_is_refused(command, data_dir, tmp_path):
