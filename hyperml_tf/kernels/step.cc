@@ -170,16 +170,16 @@ inline void AddPairGradient(const Pair& r, float c, float weight, float gamma,
   *y += -2 * c * r.a * by_ab;
 }
 
-// softplus(x) without overflow; its slope is sigmoid(x).
-inline Smooth Softplus(float x) {
+// softplus(x) without overflow, and share times its slope, sigmoid(x).
+inline Smooth Softplus(float x, float share) {
   const float e = std::exp(-std::abs(x));
-  return {std::max(x, 0.f) + std::log1p(e), (x < 0 ? e : 1.f) / (1 + e)};
+  return {std::max(x, 0.f) + std::log1p(e), share * (x < 0 ? e : 1.f) / (1 + e)};
 }
 
-inline Smooth PullPush(const Settings& settings, float violation) {
-  if (settings.loss == Loss::kSoftplus) return Softplus(violation);
+inline Smooth PullPush(const Settings& settings, float violation, float share) {
+  if (settings.loss == Loss::kSoftplus) return Softplus(violation, share);
   // max in this order: keeps NaN.
-  return {std::max(violation, 0.f), violation > 0 ? 1.f : 0.f};
+  return {std::max(violation, 0.f), violation > 0 ? share : 0.f};
 }
 
 // Loss of one triplet; its gradient divided by the batch goes to `k`.
@@ -187,23 +187,23 @@ inline Terms Evaluate(const Settings& settings, const Geometry& g, float share,
                       Coefficients* k) {
   *k = {};
   if (settings.model == Model::kMFBPR) {
-    const Smooth bpr = Softplus(-g.advantage);
-    const float pull = -share * bpr.slope;
+    const Smooth bpr = Softplus(-g.advantage, share);
+    const float pull = -bpr.slope;
     const float shrink = 2 * settings.l2 * share;
     *k = {shrink, shrink + pull, shrink - pull, -pull, pull};
     return {bpr.value + settings.l2 * (g.uu + g.pp + g.nn), bpr.value, 0};
   }
   if (settings.model == Model::kCML) {
-    const Smooth loss = PullPush(settings, settings.margin + g.up - g.un);
-    k->up = 2 * share * loss.slope;
+    const Smooth loss = PullPush(settings, settings.margin + g.up - g.un, share);
+    k->up = 2 * loss.slope;
     k->un = -k->up;
     return {loss.value, loss.value, 0};
   }
   const float c = settings.c, gamma = settings.distortion_weight;
   const Pair pos = MakePair(c, g.uu, g.pp, g.up), neg = MakePair(c, g.uu, g.nn, g.un);
   const Smooth loss = PullPush(
-      settings, settings.margin + pos.squared_distance - neg.squared_distance);
-  const float pull = share * loss.slope;
+      settings, settings.margin + pos.squared_distance - neg.squared_distance, share);
+  const float pull = loss.slope;
   AddPairGradient(pos, c, pull, gamma * share, &k->u, &k->p, &k->up);
   AddPairGradient(neg, c, -pull, gamma * share, &k->u, &k->n, &k->un);
   const float distortion = pos.distortion + neg.distortion;
