@@ -33,7 +33,8 @@ class Masks:
     def __init__(self, layer, roles):
         self.rate, self.seed, self.roles = layer.rate, layer.seed, roles
 
-    def __call__(self, rows, step):
+    def __call__(self, rows, step, blocks=1):
+        assert blocks == len(self.roles)
         batch, dim = len(rows) // len(self.roles), rows.shape[1]
         drawn = bits(self.seed, int(step), 3 * batch, dim)
         keep = drawn >= np.uint32(round(self.rate * 2**32))
