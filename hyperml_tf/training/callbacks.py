@@ -132,7 +132,7 @@ class Record(keras.callbacks.Callback):
         folder = self.run.folder / "checkpoints"
         with storage.reading(folder, "remove it, and the run begins again"):
             status = self._best.read(str(folder / "best"), self.options)
-            status.assert_existing_objects_matched()
+            status.assert_existing_objects_matched().expect_partial()
 
     def on_train_begin(self, logs=None):
         """Starts the clocks."""
