@@ -98,7 +98,7 @@ def test_a_worker_whose_peer_never_comes_ends_by_name(flags, tmp_path):
         assert "train: worker 1 at 127.0.0.1:" in workers.said("worker 0")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("victim", ["worker 0", "ps 1"])
 def test_a_killed_server_or_worker_ends_the_job_and_it_resumes(
     victim, flags, alone, find, tmp_path
@@ -122,7 +122,7 @@ def test_a_killed_server_or_worker_ends_the_job_and_it_resumes(
     _assert_same_losses(run, alone, EPOCHS)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_worker_that_comes_back_in_time_goes_on(flags, find, tmp_path):
     flags = [*flags, "--strategy=parameter_server", f"--runs_dir={tmp_path}"]
     flags.append("--stop_epoch=8")

@@ -83,11 +83,15 @@ def test_tensorflows_own_command_shows_and_runs_an_export(folder):
     assert "outputs['scores'] tensor_info" in described.stdout
 
 
-def test_the_benchmark_says_whether_a_runs_exact_retrieval_is_exact(folder):
+def test_the_benchmark_says_whether_a_runs_exact_retrieval_is_exact(
+    folder, interactions
+):
     (run,) = folder.glob("runs/tiny/cml/*/seed-0")
     done = command(
-        *("benchmark", "--here=exactness", f"--run={run}", f"--data_dir={folder}/data")
+        *("benchmark", "--here=exactness", f"--run={run}"),
+        f"--data_dir={interactions.folder.parent}",
     )
+    assert done.returncode == 0, done.stderr
     line = json.loads(done.stdout)
     assert (line["model"], line["dataset"], line["users"]) == ("CML", "tiny", 40)
     assert line["lists_wrong"] == 0

@@ -83,7 +83,7 @@ def test_a_read_only_disk_is_named_and_left_as_it_is(small_disk, tree):
 
 
 # Each fills up at another file, from the settings to the results.
-@pytest.mark.parametrize("kib", [4, 24, 128, 256])
+@pytest.mark.parametrize("kib", [4, 24, 128, 192])
 def test_a_full_disk_stops_the_run_and_it_goes_on_when_there_is_room(
     kib, small_disk, tree, tmp_path, whole
 ):
