@@ -2,3 +2,14 @@
 
 #: Ends the name of a model's settings with options beyond the paper: "hyperml+".
 BEYOND = "+"
+
+#: Options beyond the paper, at the value that turns them off. An option left off
+#: does not enter the hash, so a new one does not orphan older runs.
+OFF: dict[str, object] = {
+    "patience": 0,
+    "loss": "hinge",
+    "negatives": 1,
+    "negative_choice": "each",
+    "item_bias": False,
+    "learning_rate_decay": 1.0,
+}

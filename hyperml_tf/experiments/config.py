@@ -14,7 +14,7 @@ import ml_collections
 from ml_collections import config_dict
 
 from hyperml_tf.errors import InputError
-from hyperml_tf.experiments import BEYOND
+from hyperml_tf.experiments import BEYOND, OFF
 from hyperml_tf.models import MODELS
 from hyperml_tf.models.base import metric_init_scale
 from hyperml_tf.optimizers.poincare import RETRACTIONS
@@ -33,17 +33,6 @@ OPTIMIZERS = ("adam", "adam_dense", "adagrad", "sgd", "riemannian_adam")
 
 #: Fields that describe a row rather than change a number in it.
 _LABELS = ("variant", "paper")
-
-#: Options beyond the paper, at the value that turns them off. An option left off
-#: does not enter the hash, so a new one does not orphan older runs.
-_OFF = {
-    "patience": 0,
-    "loss": "hinge",
-    "negatives": 1,
-    "negative_choice": "each",
-    "item_bias": False,
-    "learning_rate_decay": 1.0,
-}
 
 # field -> (lowest, highest) that makes sense; both included.
 _RANGES: dict[str, tuple[float, float]] = {
@@ -300,6 +289,6 @@ def settings(config: ml_collections.ConfigDict) -> dict[str, Any]:
 
 def config_hash(config: ml_collections.ConfigDict, fingerprint: str) -> str:
     """12 hexadecimal digits over the resolved settings and the prepared data."""
-    chosen = {k: v for k, v in settings(config).items() if _OFF.get(k, ...) != v}
+    chosen = {k: v for k, v in settings(config).items() if OFF.get(k, ...) != v}
     canonical = json.dumps(chosen, sort_keys=True) + fingerprint
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from hyperml_tf.experiments import BEYOND
+from hyperml_tf.experiments import BEYOND, OFF
 from hyperml_tf.reporting import paper
 
 # `replicate` can shorten every run; that leaves the configuration what it is.
@@ -112,8 +112,13 @@ def main_groups(
 
 
 def differing(config: Mapping[str, Any], other: Mapping[str, Any]) -> set[str]:
-    """Fields in which two configurations differ."""
-    return {k for k in {*config, *other} if config.get(k) != other.get(k)}
+    """Fields in which two configurations differ; an option left out is off."""
+
+    def value(of: Mapping[str, Any], field: str) -> Any:
+        return of.get(field, OFF.get(field))
+
+    fields = {*config, *other}
+    return {field for field in fields if value(config, field) != value(other, field)}
 
 
 def sweep(groups: Sequence[Group], centre: Group, field: str) -> dict[float, Group]:

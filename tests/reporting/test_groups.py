@@ -81,3 +81,8 @@ def test_the_column_of_cml_is_the_better_on_validation():
     results = groups.results(table, lambda *_: None, lambda *_: {})
     assert results.of("games", "cml").model == "cml_warp"
     assert results.of("games", "lrml") is None
+
+
+def test_an_option_that_an_older_run_does_not_name_is_off():
+    assert groups.differing({"c": 1.0}, {"c": 2.0, "item_bias": False}) == {"c"}
+    assert groups.differing({"c": 1.0}, {"c": 1.0, "item_bias": True}) == {"item_bias"}
