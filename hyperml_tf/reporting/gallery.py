@@ -151,11 +151,16 @@ class Gallery:
         """HyperML's users to look into, one run a dataset."""
         runs, of = [], []
         for dataset in self.sources.results.datasets:
+            embedding = self.embedding(dataset, "hyperml")
+            title = paper.dataset_title(dataset)
+            if embedding is not None and embedding.run.config.get("item_bias"):
+                self.notes.append(
+                    f"{title}: no explorer, as item biases are part of the scores."
+                )
+                continue
             placed = self._placed(dataset, "hyperml")
             if placed is not None:
-                embedding = self.embedding(dataset, "hyperml")
                 assert embedding is not None
-                title = paper.dataset_title(dataset)
                 runs.append(explorer.run_data(embedding, placed, title))
                 of.append(self._run(dataset, "hyperml"))
         return explorer.section(runs, of)
