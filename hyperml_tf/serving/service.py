@@ -173,16 +173,20 @@ class Service(tf.Module):
         Raises:
             InvalidArgumentError: an item is unknown, or lengths differ.
         """
-        tf.debugging.Assert(
+        # What is scored waits for the checks: else its own error could come first.
+        one_length = tf.debugging.Assert(
             tf.equal(tf.size(user_ids), tf.size(item_ids)),
             ["user_ids and item_ids must be of one length"],
         )
-        users, items = self._users.lookup(user_ids), self._items.lookup(item_ids)
-        unknown = tf.boolean_mask(item_ids, items < 0)
-        tf.debugging.Assert(
+        with tf.control_dependencies([one_length]):
+            users, items = self._users.lookup(user_ids), self._items.lookup(item_ids)
+            unknown = tf.boolean_mask(item_ids, items < 0)
+        in_catalogue = tf.debugging.Assert(
             tf.equal(tf.size(unknown), 0),
             ["item_ids not in the catalogue:", unknown],
         )
+        with tf.control_dependencies([in_catalogue]):
+            users, items = tf.identity(users), tf.identity(items)
         values = self._ranker.score(tf.maximum(users, 0), tf.maximum(items, 0))
         known = users >= 0
         shown = {name: tf.where(known, value, np.nan) for name, value in values.items()}
