@@ -173,7 +173,7 @@ def _sections(
 
     section = pages.Section
     return [
-        section("overview", "Results", tables=named("results", "lead", "claims")),
+        section("overview", "Results", tables=named("results", "claims", "lead")),
         section("missing", "What is missing, and why", items=sources.absent),
         section(
             "paper", "The paper's tables",
