@@ -10,6 +10,10 @@ The draw never rejects. With the user's training items sorted, s_0 < s_1 < …, 
 items, and r uniform on 0 … I-n-1, the r-th eligible item is r + #{j : s_j - j <= r}.
 The keys user·I + s_j - j ascend over the whole training set, so that count is one
 binary search for user·I + r.
+
+Negatives by popularity are drawn likewise: an item then stands for as many places as
+it has training interactions, one place after the other, and r is one of the places
+that are left.
 """
 
 from types import ModuleType
@@ -50,7 +54,10 @@ class Known(NamedTuple):
         items: their positives, [N] int32.
         keys: [all interactions] int64, see this module's docstring.
         row_starts: [U] int64, each user's first key.
-        eligible: [U] float64, items that can be each user's negative.
+        eligible: [U] float64, places that can be each user's negative.
+        taken: [all interactions + 1] int64, places of the items before each key; empty
+            where every item has one place.
+        item_at: [places] int32, whose each place is; likewise.
     """
 
     users: tf.Tensor
@@ -58,6 +65,8 @@ class Known(NamedTuple):
     keys: tf.Tensor
     row_starts: tf.Tensor
     eligible: tf.Tensor
+    taken: tf.Tensor
+    item_at: tf.Tensor
 
 
 class TripletSampler:
@@ -68,6 +77,7 @@ class TripletSampler:
         seed: root of the order and of the negatives.
         negatives: n, drawn for each positive, with replacement.
         compiled: the library of `kernels.build`, for the same draws in less time.
+        by_popularity: draw negatives in proportion to their training interactions.
 
     Attributes:
         epoch_size: triplets in one epoch. A user who has every item in training has
@@ -81,14 +91,19 @@ class TripletSampler:
         seed: int,
         negatives: int = 1,
         compiled: ModuleType | None = None,
+        by_popularity: bool = False,
     ):
         users = np.asarray(interactions.train_user, np.int64)
         items = np.asarray(interactions.train_item, np.int64)
-        order = np.lexsort((items, users))
+        ascending = items[np.lexsort((items, users))]  # each user's
         splits = interactions.row_splits
-        place = np.arange(len(users)) - splits[users]  # j within the user
-        num_items = interactions.num_items
-        eligible = num_items - np.diff(splits)
+        counts = np.bincount(items, minlength=interactions.num_items)
+        places = counts if by_popularity else np.ones_like(counts)
+        first_place = np.cumsum(places) - places
+        taken = np.concatenate([[0], np.cumsum(places[ascending])])
+        before = taken[:-1] - taken[splits[users]]  # by the user's items before
+        total = int(places.sum())
+        eligible = total - np.diff(taken[splits])
         has_negative = eligible[users] > 0
 
         self.epoch_size = int(has_negative.sum())
@@ -98,15 +113,18 @@ class TripletSampler:
                 "there is no negative to draw; such data cannot be trained on"
             )
         self._seed = seed
-        self._num_items, self._negatives = num_items, negatives
-        self._compiled = compiled
+        self._places, self._negatives = total, negatives
+        self._compiled, self._by_popularity = compiled, by_popularity
+        whose = np.repeat(np.arange(len(places)), places)
         # Eager tensors captured by the map function: never copied into the graph.
         self.known = Known(
             users=tf.constant(users[has_negative], tf.int32),
             items=tf.constant(items[has_negative], tf.int32),
-            keys=tf.constant(users * num_items + items[order] - place),
+            keys=tf.constant(users * total + first_place[ascending] - before),
             row_starts=tf.constant(splits[:-1]),
             eligible=tf.constant(eligible, tf.float64),
+            taken=tf.constant(taken if by_popularity else [], tf.int64),
+            item_at=tf.constant(whose if by_popularity else [], tf.int32),
         )
 
     def draw(self, epoch: tf.Tensor, positions: tf.Tensor, known: Known | None = None):
@@ -148,20 +166,23 @@ class TripletSampler:
         self, users: tf.Tensor, key: tf.Tensor, known: Known
     ) -> tf.Tensor:
         fraction = tf.random.stateless_uniform(tf.shape(users), key, dtype=tf.float64)
-        if self._compiled:
+        if self._compiled and not self._by_popularity:
             return self._compiled.hyperml_negatives(
                 keys=known.keys,
                 row_starts=known.row_starts,
                 eligible=known.eligible,
                 user=users,
                 fraction=fraction,
-                num_items=self._num_items,
+                num_items=self._places,
             )
         drawn = tf.cast(fraction * tf.gather(known.eligible, users), tf.int64)
-        sought = tf.cast(users, tf.int64) * self._num_items + drawn
+        sought = tf.cast(users, tf.int64) * self._places + drawn
         found = tf.searchsorted(known.keys, sought, side="right", out_type=tf.int64)
-        negatives = drawn + found - tf.gather(known.row_starts, users)
-        return tf.cast(negatives, tf.int32)
+        starts = tf.gather(known.row_starts, users)
+        if self._by_popularity:
+            passed = tf.gather(known.taken, found) - tf.gather(known.taken, starts)
+            return tf.gather(known.item_at, drawn + passed)
+        return tf.cast(drawn + found - starts, tf.int32)
 
     def chunk_starts(self, batch_size: int) -> range:
         """First positions of the chunks in which an epoch is drawn."""

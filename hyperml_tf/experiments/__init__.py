@@ -12,4 +12,7 @@ OFF: dict[str, object] = {
     "negative_choice": "each",
     "item_bias": False,
     "learning_rate_decay": 1.0,
+    "negative_sampler": "uniform",
+    "norm_penalty": 0.0,
+    "rescale": True,
 }

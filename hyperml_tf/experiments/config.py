@@ -48,6 +48,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "c": (0.0, 1e6),
     "dropout": (0.0, 0.99),
     "l2": (0.0, 1e6),
+    "norm_penalty": (0.0, 1e6),
     "init_scale": (0.0, 1.0),
     "negatives": (1, 1000),
     "memory_size": (1, 10_000),
@@ -58,6 +59,7 @@ _CHOICES = {
     "retraction": RETRACTIONS,
     "model": tuple(MODELS),
     "negative_choice": ("each", "hardest"),
+    "negative_sampler": ("uniform", "popularity"),
     "dense_init": ("glorot", "paper"),
     "loss": ("hinge", "softplus"),
 }
@@ -92,6 +94,7 @@ def _of_triplets(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict
     """Fields of models of the triplet kind: negatives, which count, item biases."""
     config.negatives = 1
     config.negative_choice = "each"  # "hardest" goes beyond the paper
+    config.negative_sampler = "uniform"  # "popularity": a control
     config.item_bias = False  # True goes beyond the paper
     return config
 
@@ -101,6 +104,7 @@ def hyperml() -> ml_collections.ConfigDict:
     config = hyperts()
     config.model = "hyperml"
     config.retraction = "projection"  # Eq. 14's R; "exp" is full RSGD
+    config.rescale = True  # False: a control, the Euclidean gradient
     return config
 
 
@@ -119,6 +123,7 @@ def cml() -> ml_collections.ConfigDict:
     config = _trained("cml")
     config.margin = 0.5
     config.loss = "hinge"
+    config.norm_penalty = 0.0  # more: a control, the flat part of the distortion
     return _of_triplets(config)
 
 

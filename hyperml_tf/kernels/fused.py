@@ -25,7 +25,11 @@ def _hyperbolic(model) -> dict[str, Any]:
 
 
 def _euclidean(model) -> dict[str, Any]:
-    return {"margin": model.pull_push.margin, "loss": model.pull_push.loss}
+    return {
+        "margin": model.pull_push.margin,
+        "loss": model.pull_push.loss,
+        "norm_penalty": model.norm_penalty,
+    }
 
 
 # Class -> the wrapper its optimizer must have, the op's name for it, its attributes.
@@ -158,6 +162,7 @@ class FusedSteps:
             "dim": model.user_table.dim,
             "dropout": model.user_dropout.rate,
             "seed": model.user_dropout.seed,
+            "rescale": getattr(optimizer, "rescale", False),
             **attributes(model),
             **{parameter: getattr(inner, parameter) for parameter in parameters},
         }

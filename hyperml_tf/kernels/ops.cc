@@ -46,6 +46,8 @@ REGISTER_OP("HypermlSteps")
     .Attr("margin: float = 0.0")
     .Attr("distortion_weight: float = 0.0")
     .Attr("l2: float = 0.0")
+    .Attr("norm_penalty: float = 0.0")
+    .Attr("rescale: bool = true")
     .Attr("dropout: float = 0.0")
     .Attr("seed: int = 0")
     .Attr("beta_1: float = 0.9")
@@ -74,6 +76,8 @@ Settings ReadSettings(tf::OpKernelConstruction* context, absl::Status* status) {
   read("margin", &settings.margin);
   read("distortion_weight", &settings.distortion_weight);
   read("l2", &settings.l2);
+  read("norm_penalty", &settings.norm_penalty);
+  read("rescale", &settings.rescale);
   read("dropout", &settings.dropout);
   read("seed", &seed);
   read("beta_1", &settings.beta_1);

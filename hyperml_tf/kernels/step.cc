@@ -197,7 +197,13 @@ inline Terms Evaluate(const Settings& settings, const Geometry& g, float share,
     const Smooth loss = PullPush(settings, settings.margin + g.up - g.un, share);
     k->up = 2 * loss.slope;
     k->un = -k->up;
-    return {loss.value, loss.value, 0};
+    const float penalty = settings.norm_penalty;
+    if (penalty == 0) return {loss.value, loss.value, 0};
+    // Of |x|^2 + |y|^2 - |x-y|^2/3 for both pairs.
+    const float shrink = 2 * penalty * share;
+    *k = {2 * shrink, shrink, shrink, k->up - shrink / 3, k->un - shrink / 3};
+    const float squares = 2 * g.uu + g.pp + g.nn - (g.up + g.un) / 3;
+    return {loss.value + penalty * squares, loss.value, 0};
   }
   const float c = settings.c, gamma = settings.distortion_weight;
   const Pair pos = MakePair(c, g.uu, g.pp, g.up), neg = MakePair(c, g.uu, g.nn, g.un);
@@ -459,7 +465,7 @@ class TrainerOf final : public Trainer {
       const int64_t offset = int64_t{rows.id(i)} * dim();
       float* x = table.rows + offset;
       float* gradient = rows.gradient(i);
-      if (settings_.model == Model::kHyperML) {
+      if (settings_.model == Model::kHyperML && settings_.rescale) {
         // Eq. 14.
         const float a = std::max(1 - settings_.c * Dot(x, x), kBallMargin);
         const float scale = Square(a / 2);

@@ -27,6 +27,8 @@ struct Settings {
   float margin;             // m
   float distortion_weight;  // gamma
   float l2;
+  float norm_penalty;       // of CML
+  bool rescale;             // Riemannian gradients
   float dropout;            // rho
   uint64_t seed;            // root of the dropout masks
   float beta_1, beta_2, epsilon;

@@ -12,16 +12,28 @@ def squared_euclidean(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(tf.math.squared_difference(x, y), axis=-1)
 
 
+def _flat_distortion(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+    squares = tf.reduce_sum(tf.square(x) + tf.square(y), axis=-1)
+    return squares - squared_euclidean(x, y) / 3
+
+
 class CML(TableRecommender):
     """Score -‖u-v‖², loss [m + ‖u-v_j‖² - ‖u-v_k‖²]₊, rows kept in the unit ball.
 
-    With item biases, -‖u-v‖² + b takes the place of -‖u-v‖² throughout.
+    A norm penalty λ adds λ (p(u, v_j) + p(u, v_k)),
+
+        p(u, v) = ‖u‖² + ‖v‖² - ‖u-v‖²/3,
+
+    twice the mean of ‖·‖² over the segment from u to v. HyperML's distortion is
+    1 + p + O(‖·‖⁴) at c = 1: this is the shrinking that it does, without the hyperbolic
+    distance. With item biases, -‖u-v‖² + b takes the place of -‖u-v‖² throughout.
 
     Args:
         num_users: U.
         num_items: I.
         margin: m.
         loss: "hinge" or "softplus".
+        norm_penalty: λ; the CML paper's model has 0.
         **options: see `TableRecommender`.
     """
 
@@ -32,10 +44,12 @@ class CML(TableRecommender):
         *,
         margin: float,
         loss: str = "hinge",
+        norm_penalty: float = 0.0,
         **options,
     ):
         super().__init__(num_users, num_items, embedding=UnitBallEmbedding, **options)
         self.pull_push = PullPushLoss(margin, loss)
+        self.norm_penalty = norm_penalty
 
     def score(self, users, items):
         """-‖u-v‖² + b."""
@@ -43,13 +57,16 @@ class CML(TableRecommender):
         return self.biases(items) - squared
 
     def train_loss(self, users, pos_items, neg_items, step=None):
-        """The hinge, mean over the batch."""
+        """The hinge and the penalty, mean over the batch."""
         user, pos_item, neg_item = self.triplet_rows(users, pos_items, neg_items, step)
-        hinge = self.pull_push(
+        loss = self.pull_push(
             squared_euclidean(user, pos_item) - self.biases(pos_items),
             squared_euclidean(user, neg_item) - self.biases(neg_items),
         )
-        return {"total": tf.reduce_mean(hinge)}
+        if self.norm_penalty:
+            loss += self.norm_penalty * _flat_distortion(user, pos_item)
+            loss += self.norm_penalty * _flat_distortion(user, neg_item)
+        return {"total": tf.reduce_mean(loss)}
 
     def query_vectors(self, users):
         """[u, ‖u‖², 1]."""

@@ -28,6 +28,7 @@ class PoincareOptimizer(RowOptimizer):
         c: curvature of the ball; must be what the hyperbolic layers declare.
         retraction: "projection", R_θ(δ) = project(θ + δ), the paper's; or "exp",
             R_θ(δ) = exp_θ(δ) of Eq. 7, full RSGD. Both end inside the ball.
+        rescale: False takes ∇_E for ∇_R: a control that the paper lacks.
 
     Raises:
         ValueError: for an unknown retraction, or, at build time, a table whose
@@ -41,6 +42,7 @@ class PoincareOptimizer(RowOptimizer):
         inner: keras.optimizers.Optimizer,
         c: float = 1.0,
         retraction: str = "projection",
+        rescale: bool = True,
         name: str = "PoincareOptimizer",
         **kwargs,
     ):
@@ -50,7 +52,7 @@ class PoincareOptimizer(RowOptimizer):
                 f"{', '.join(RETRACTIONS)}"
             )
         super().__init__(inner, name=name, **kwargs)
-        self.c, self.retraction = c, retraction
+        self.c, self.retraction, self.rescale = c, retraction, rescale
 
     def build(self, var_list):
         """Creates slots; refuses a table of another curvature."""
@@ -64,6 +66,8 @@ class PoincareOptimizer(RowOptimizer):
 
     def tangent(self, space, x, gradient):
         """∇_R from ∇_E, [R, D]."""
+        if not self.rescale:
+            return gradient
         return poincare.riemannian_gradient(x, gradient, space.c)
 
     def retract(self, space, old, new):
@@ -74,4 +78,5 @@ class PoincareOptimizer(RowOptimizer):
 
     def get_config(self):
         """The arguments of the constructor."""
-        return super().get_config() | {"c": self.c, "retraction": self.retraction}
+        own = {"c": self.c, "retraction": self.retraction, "rescale": self.rescale}
+        return super().get_config() | own

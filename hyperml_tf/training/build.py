@@ -15,7 +15,8 @@ from hyperml_tf.optimizers import (
 # Fields of a config that are arguments of the model's constructor.
 _MODEL_FIELDS = (
     "dim", "init_scale", "dropout", "c", "margin", "distortion_weight", "l2",
-    "loss", "negative_choice", "item_bias", "memory_size", "layers", "dense_init",
+    "loss", "negative_choice", "item_bias", "norm_penalty", "memory_size", "layers",
+    "dense_init",
 )  # fmt: skip
 
 
@@ -54,7 +55,7 @@ def build_optimizer(config, steps_per_epoch: int) -> keras.optimizers.Optimizer:
         "sgd": lambda: keras.optimizers.SGD(rate, jit_compile=False),
     }[config.optimizer]()
     if config.model == "hyperml":
-        return PoincareOptimizer(inner, config.c, config.retraction)
+        return PoincareOptimizer(inner, config.c, config.retraction, config.rescale)
     if config.model in ("cml", "cml_warp", "lrml"):
         return UnitBallOptimizer(inner)
     return inner

@@ -142,7 +142,10 @@ def _fit(
     if distribution.strategy:
         kernel = "tensorflow"
     compiled = fused.compiled(kernel)
-    sampler = TripletSampler(interactions, sampler_seed, negatives, compiled)
+    by_popularity = config.get("negative_sampler") == "popularity"
+    sampler = TripletSampler(
+        interactions, sampler_seed, negatives, compiled, by_popularity
+    )
     steps = sampler.steps_per_epoch(config.batch_size)
     run = board.run
     triplets = config.batch_size

@@ -90,6 +90,29 @@ def test_negatives_are_uniform_over_the_eligible(make_interactions):
         assert abs(chi_square - freedom) < 5 * np.sqrt(2 * freedom)
 
 
+def test_negatives_by_popularity_are_drawn_in_proportion(make_interactions):
+    rng = np.random.default_rng(3)
+    # Items 0 … 19 of very unequal popularity; nobody has 20, so nobody draws it.
+    chances = np.arange(1, 21) / 210
+    train = [
+        rng.choice(20, size, replace=False, p=chances).tolist()
+        for size in (1, 4, 9, 15, 2, 6)
+    ]
+    popularity = np.bincount(np.concatenate(train), minlength=21)
+    sampler = TripletSampler(make_interactions(train, 21), seed=5, by_popularity=True)
+    drawn = take(sampler, epochs=3000, batch_size=512).reshape(-1, 3)
+    for user, items in enumerate(train):
+        negatives = np.bincount(drawn[drawn[:, 0] == user, 2], minlength=21)
+        weights = np.where(np.isin(np.arange(21), items), 0, popularity)
+        expected = negatives.sum() * weights / weights.sum()
+        assert not negatives[weights == 0].any()
+        drawable = weights > 0
+        chi_square = np.sum((negatives - expected)[drawable] ** 2 / expected[drawable])
+        freedom = drawable.sum() - 1
+        # Five standard deviations of the chi-square distribution.
+        assert abs(chi_square - freedom) < 5 * np.sqrt(2 * freedom)
+
+
 def test_the_negatives_of_one_positive_vary_over_epochs(make_interactions):
     sampler = TripletSampler(make_interactions([[0], [1]], 500), seed=5)
     drawn = take(sampler, epochs=200).reshape(-1, 3)

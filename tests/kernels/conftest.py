@@ -28,7 +28,7 @@ def compiled():
 def make(
     key, optimizer="adam", users=12, items=9, dim=16, c=1.0, margin=0.5,
     distortion_weight=0.1, l2=0.01, dropout=0.0, init_scale=0.1, rate=1e-2,
-    loss="hinge",
+    loss="hinge", norm_penalty=0.0, rescale=True,
 ):  # fmt: skip
     """A compiled model with slots; equal arguments give equal bits."""
     options = dict(dim=dim, init_scale=init_scale, dropout=dropout, seed=3)
@@ -36,11 +36,12 @@ def make(
     outer = OPTIMIZERS[optimizer](rate)
     if key == "hyperml":
         model = HyperML(users, items, **ball, **options)
-        outer = PoincareOptimizer(outer, c)
+        outer = PoincareOptimizer(outer, c, rescale=rescale)
     elif key == "hyperts":
         model = HyperTS(users, items, **ball, **options)
     elif key == "cml":
-        model = CML(users, items, margin=margin, loss=loss, **options)
+        flat = dict(margin=margin, loss=loss, norm_penalty=norm_penalty)
+        model = CML(users, items, **flat, **options)
         outer = UnitBallOptimizer(outer)
     else:
         model = MFBPR(users, items, l2=l2, **options)

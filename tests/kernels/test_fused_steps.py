@@ -81,6 +81,22 @@ def test_steps_equal_the_reference_with_softplus(key, margin, rng):
     assert_same_steps(one, other, triplets)
 
 
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize(
+    ("key", "control"),
+    [("cml", {"norm_penalty": 0.3}), ("hyperml", {"rescale": False})],
+)
+def test_the_controls_equal_the_reference(key, control, optimizer, rng):
+    triplets = random_triplets(rng, 90)
+    size = dict(init_scale=0.2)
+    one, other, plain = (
+        make(key, optimizer, **size, **options) for options in (control, control, {})
+    )
+    assert_same_steps(one, other, triplets)
+    fused(plain, triplets)
+    assert np.abs(tables(plain) - tables(one)).max() > 1e-3
+
+
 @pytest.mark.parametrize("key", ["hyperml", "hyperts", "cml"])
 def test_an_inactive_hinge_pulls_nothing(key, rng):
     one, other = (make(key, margin=0.0, distortion_weight=0.0) for _ in range(2))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from hyperml_tf.geometry import poincare
 from hyperml_tf.layers import DistortionLoss, GyrovectorDistance, PullPushLoss
 from tests import ball_oracle as oracle
 
@@ -103,3 +104,17 @@ def test_distortion_shrinks_when_a_pair_is_scaled_towards_the_origin(rng):
     # d/dt L_D(t · points) at t = 1.
     slope = sum(np.sum(p * g, axis=1) for p, g in zip(points, gradients, strict=True))
     assert np.all(slope > 0)
+
+
+def test_measuring_against_twice_the_euclidean_distance_only_halves_the_gradient(rng):
+    # d_D >= 2 d_E, so |d_D - 2 d_E|/(2 d_E) = (1 + Eq. 12)/2 - 1.
+    user, item, _ = (tf.constant(p) for p in triplets(1.0, rng))
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(user)
+        twice = 2 * tf.norm(user - item, axis=1)
+        against_twice = tf.abs(poincare.distance(user, item) - twice) / twice
+        printed = poincare.distortion(user, item)
+    gradient = tape.gradient(against_twice, user)
+    half = tape.gradient(printed, user) / 2
+    # Near-coinciding pairs lose digits in the quotient, not in ours.
+    np.testing.assert_allclose(gradient, half, rtol=1e-7, atol=1e-9)

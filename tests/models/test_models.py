@@ -7,6 +7,7 @@ import tensorflow as tf
 from hyperml_tf.geometry import poincare
 from hyperml_tf.models import MODELS, Popularity
 from hyperml_tf.models.base import metric_init_scale
+from tests import ball_oracle as oracle
 
 USERS, ITEMS, DIM = 6, 9, 4
 MARGIN, WEIGHT, L2, C = 0.5, 0.25, 0.125, 0.37
@@ -219,3 +220,22 @@ def test_popularity_scores_by_training_interactions():
 def test_the_initial_scale_of_metric_models_is_the_papers():
     assert metric_init_scale(64) == pytest.approx((3 * 0.01**2 / 128) ** (1 / 3))
     assert metric_init_scale(64) == pytest.approx(0.01328, abs=1e-5)
+
+
+def test_cmls_norm_penalty_is_the_distortion_of_points_near_the_origin():
+    # Distortion = 1 + p + O(‖·‖⁴): the gap, relative to p, goes with ‖·‖².
+    gaps = []
+    for radius in (0.3, 0.003):
+        # The margin turns the hinge off.
+        model = make("cml", init_scale=radius, margin=-1e6, norm_penalty=1.0)
+        users, items = rows(model)
+        penalty = float(model.train_loss(*BATCH)["total"])
+        user, pos, neg = users[BATCH[0]], items[BATCH[1]], items[BATCH[2]]
+        exact = [
+            float(oracle.distortion(oracle.exact(x), oracle.exact(y), 1.0))
+            for other in (pos, neg)
+            for x, y in zip(user, other, strict=True)
+        ]
+        flat = 2 * np.mean(exact) - 2
+        gaps.append(abs(penalty - flat) / flat)
+    assert gaps[0] < 1 and gaps[1] < 3e-4 * gaps[0]

@@ -52,6 +52,20 @@ def test_at_zero_curvature_a_step_is_the_inner_one_with_a_quarter_of_the_gradien
         np.testing.assert_allclose(table.numpy(), expected, atol=TOLERANCE)
 
 
+@KINDS
+def test_without_rescaling_a_step_is_the_inner_one_brought_back(kind):
+    by_hand = tables.ByHand(tables.start(), kind, 1.0, "projection")
+    table = tables.variable(tables.start(), 1.0)
+    optimizer = PoincareOptimizer(tables.INNER[kind](), 1.0, rescale=False)
+    for ids, gradient in tables.batches(4, scale=0.1):
+        x = by_hand.rows[ids]
+        squared = np.sum(x**2, axis=1, keepdims=True)
+        # What the hand arithmetic will multiply with (1 - c‖x‖²)²/4.
+        by_hand.step(ids, gradient * 4 / (1 - squared) ** 2)
+        run(optimizer, table, [(ids, gradient)])
+        np.testing.assert_allclose(table.numpy(), by_hand.rows, atol=TOLERANCE)
+
+
 def test_sgd_in_the_unit_ball_is_equation_14_to_the_letter():
     theta = np.array([[0.6, 0.0]])
     table = tables.variable(theta, 1.0)
