@@ -50,21 +50,17 @@ class Known(NamedTuple):
     """What a draw reads: the training set, arranged for `TripletSampler.draw`.
 
     Attributes:
-        users: of the triplets of an epoch, [N] int32.
-        items: their positives, [N] int32.
+        pairs: users and positives of the triplets of an epoch, [N, 2] int32.
         keys: [all interactions] int64, see this module's docstring.
-        row_starts: [U] int64, each user's first key.
-        eligible: [U] float64, places that can be each user's negative.
+        row_splits: [U+1] int64, where each user's keys begin and end.
         taken: [all interactions + 1] int64, places of the items before each key; empty
             where every item has one place.
         item_at: [places] int32, whose each place is; likewise.
     """
 
-    users: tf.Tensor
-    items: tf.Tensor
+    pairs: tf.Tensor
     keys: tf.Tensor
-    row_starts: tf.Tensor
-    eligible: tf.Tensor
+    row_splits: tf.Tensor
     taken: tf.Tensor
     item_at: tf.Tensor
 
@@ -103,8 +99,7 @@ class TripletSampler:
         taken = np.concatenate([[0], np.cumsum(places[ascending])])
         before = taken[:-1] - taken[splits[users]]  # by the user's items before
         total = int(places.sum())
-        eligible = total - np.diff(taken[splits])
-        has_negative = eligible[users] > 0
+        has_negative = np.diff(taken[splits])[users] < total
 
         self.epoch_size = int(has_negative.sum())
         if not self.epoch_size:
@@ -118,11 +113,9 @@ class TripletSampler:
         whose = np.repeat(np.arange(len(places)), places)
         # Eager tensors captured by the map function: never copied into the graph.
         self.known = Known(
-            users=tf.constant(users[has_negative], tf.int32),
-            items=tf.constant(items[has_negative], tf.int32),
+            pairs=tf.constant(np.stack([users, items], 1)[has_negative], tf.int32),
             keys=tf.constant(users * total + first_place[ascending] - before),
-            row_starts=tf.constant(splits[:-1]),
-            eligible=tf.constant(eligible, tf.float64),
+            row_splits=tf.constant(splits),
             taken=tf.constant(taken if by_popularity else [], tf.int64),
             item_at=tf.constant(whose if by_popularity else [], tf.int32),
         )
@@ -143,14 +136,26 @@ class TripletSampler:
         known = known or self.known
         key = tf.stack([tf.constant(self._seed, tf.int64), epoch])
         rows = self._shuffled(positions, key)
-        users = tf.gather(known.users, rows)
         # Chunks start at distinct positions, so each has a stream of its own.
         key = tf.random.experimental.stateless_fold_in(key, positions[0])
-        repeated = tf.repeat(users, self._negatives)
-        negatives = self._draw_negatives(repeated, key, known)
+        shape = [tf.size(positions) * self._negatives]
+        fraction = tf.random.stateless_uniform(shape, key, dtype=tf.float64)
+        if self._compiled and not self._by_popularity:
+            users, pos_items, negatives = self._compiled.hyperml_triplets(
+                pairs=known.pairs,
+                keys=known.keys,
+                row_splits=known.row_splits,
+                row=rows,
+                fraction=fraction,
+                num_items=self._places,
+            )
+        else:
+            users, pos_items = tf.unstack(tf.gather(known.pairs, rows), axis=1)
+            repeated = tf.repeat(users, self._negatives)
+            negatives = self._draw_negatives(repeated, fraction, known)
         if self._negatives > 1:
             negatives = tf.reshape(negatives, [-1, self._negatives])
-        return users, tf.gather(known.items, rows), negatives
+        return users, pos_items, negatives
 
     def _shuffled(self, positions: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
         last = tf.constant(self.epoch_size - 1, tf.int64)
@@ -163,26 +168,23 @@ class TripletSampler:
         return tf.random.experimental.index_shuffle(positions, key, last)
 
     def _draw_negatives(
-        self, users: tf.Tensor, key: tf.Tensor, known: Known
+        self, users: tf.Tensor, fraction: tf.Tensor, known: Known
     ) -> tf.Tensor:
-        fraction = tf.random.stateless_uniform(tf.shape(users), key, dtype=tf.float64)
-        if self._compiled and not self._by_popularity:
-            return self._compiled.hyperml_negatives(
-                keys=known.keys,
-                row_starts=known.row_starts,
-                eligible=known.eligible,
-                user=users,
-                fraction=fraction,
-                num_items=self._places,
-            )
-        drawn = tf.cast(fraction * tf.gather(known.eligible, users), tf.int64)
+        def places(first: tf.Tensor, last: tf.Tensor) -> tf.Tensor:
+            """Of the items of keys first … last-1."""
+            if self._by_popularity:
+                return tf.gather(known.taken, last) - tf.gather(known.taken, first)
+            return last - first
+
+        first, last = (tf.gather(known.row_splits, users + k) for k in (0, 1))
+        eligible = tf.cast(self._places - places(first, last), tf.float64)
+        drawn = tf.cast(fraction * eligible, tf.int64)
         sought = tf.cast(users, tf.int64) * self._places + drawn
         found = tf.searchsorted(known.keys, sought, side="right", out_type=tf.int64)
-        starts = tf.gather(known.row_starts, users)
+        place = drawn + places(first, found)
         if self._by_popularity:
-            passed = tf.gather(known.taken, found) - tf.gather(known.taken, starts)
-            return tf.gather(known.item_at, drawn + passed)
-        return tf.cast(drawn + found - starts, tf.int32)
+            return tf.gather(known.item_at, place)
+        return tf.cast(place, tf.int32)
 
     def chunk_starts(self, batch_size: int) -> range:
         """First positions of the chunks in which an epoch is drawn."""
