@@ -19,10 +19,24 @@ TRAINING = {"epochs": 1200, "patience": 3}  # until validation stops improving
 
 # Chosen on validation, seed 0, each the best of 12 by successive halving
 # (`searches.csv`), at d 64, batch 512 and Adam: HyperML's are the defaults, and
-# HyperTS has them too.
+# HyperTS has them too. + likewise of 12, with d 128 and the hardest of n negatives.
 CHOSEN = {
     "cml": {"learning_rate": 0.003},
     "mf_bpr": {"l2": 0.02, "learning_rate": 0.003},
+    "hyperml+": {
+        "dim": 128,
+        "dropout": 0.6,
+        "negatives": 3,
+        "negative_choice": "hardest",
+    },
+    "mf_bpr+": {
+        "dim": 128,
+        "l2": 0.03,
+        "learning_rate": 0.001,
+        "negatives": 3,
+        "negative_choice": "hardest",
+    },
+    "cml+": {"dim": 128, "dropout": 0.6, "negative_choice": "hardest"},
 }
 
 
