@@ -89,16 +89,18 @@ class TripletSampler:
         compiled: ModuleType | None = None,
         by_popularity: bool = False,
     ):
-        users = np.asarray(interactions.train_user, np.int64)
-        items = np.asarray(interactions.train_item, np.int64)
+        pairs = np.stack([interactions.train_user, interactions.train_item], axis=1)
+        users, items = pairs.T.astype(np.int64)
         ascending = items[np.lexsort((items, users))]  # each user's
         splits = interactions.row_splits
         counts = np.bincount(items, minlength=interactions.num_items)
         places = counts if by_popularity else np.ones_like(counts)
         first_place = np.cumsum(places) - places
         taken = np.concatenate([[0], np.cumsum(places[ascending])])
-        before = taken[:-1] - taken[splits[users]]  # by the user's items before
         total = int(places.sum())
+        keys = (np.arange(interactions.num_users) * total + taken[splits[:-1]])[users]
+        keys += first_place[ascending]
+        keys -= taken[:-1]
         has_negative = np.diff(taken[splits])[users] < total
 
         self.epoch_size = int(has_negative.sum())
@@ -113,8 +115,8 @@ class TripletSampler:
         whose = np.repeat(np.arange(len(places)), places)
         # Eager tensors captured by the map function: never copied into the graph.
         self.known = Known(
-            pairs=tf.constant(np.stack([users, items], 1)[has_negative], tf.int32),
-            keys=tf.constant(users * total + first_place[ascending] - before),
+            pairs=tf.constant(pairs[has_negative], tf.int32),
+            keys=tf.constant(keys),
             row_splits=tf.constant(splits),
             taken=tf.constant(taken if by_popularity else [], tf.int64),
             item_at=tf.constant(whose if by_popularity else [], tf.int32),

@@ -75,7 +75,7 @@ def recorded_tables(path: pathlib.Path) -> tuple[dict[str, Table], list[str]]:
     """The tables that the record at `path` gives by itself, and what it lacks."""
     rows = record.read(path)
     results = groups.results(rows, committed.settings, committed.published)
-    tests = comparisons.read(path.with_name(SIGNIFICANCE))
+    tests = comparisons.current(comparisons.read(path.with_name(SIGNIFICANCE)), results)
     absent = missing.missing(results, TITLES, prepared=None)
     found = claims.searches(searches.read(path.with_name(SEARCHES)), TITLES)
     return _by_name([*_result_tables(results, tests), found]), absent

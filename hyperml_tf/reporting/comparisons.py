@@ -1,9 +1,9 @@
 """One model against another on the same users: `run_configs/significance.csv`.
 
 Made from the per-user ranks in the run folders and kept beside the record, so that
-tables can be built where the runs are not. `interval` is JSON, [low, high]; metrics
-are fractions; `p` is Wilcoxon's, `p_holm` the same corrected over the rows of the same
-question and metric.
+tables can be built where the runs are not. `pair` names the two in words, `configs` by
+their hashes. `interval` is JSON, [low, high]; metrics are fractions; `p` is Wilcoxon's,
+`p_holm` the same corrected over the rows of the same question and metric.
 """
 
 import io
@@ -23,8 +23,8 @@ from hyperml_tf.reporting.groups import Group, Results
 from hyperml_tf.training.run_folder import Run, write_atomically
 
 COLUMNS = (
-    "question", "dataset", "pair", "metric", "difference", "interval", "p", "p_holm",
-    "users", "seeds",
+    "question", "dataset", "pair", "configs", "metric", "difference", "interval", "p",
+    "p_holm", "users", "seeds",
 )  # fmt: skip
 
 #: Questions about what stands for two models, (the first, the second).
@@ -42,6 +42,11 @@ RunsOf = Mapping[tuple[str, str, str], Sequence[Run]]
 def pair(group: Group, other: Group) -> str:
     """How a comparison is named."""
     return f"{group.label} - {other.label}"
+
+
+def configs(group: Group, other: Group) -> str:
+    """What a comparison is told by: two configurations can have the same label."""
+    return f"{group.config_hash} {other.config_hash}"
 
 
 def questions(
@@ -110,6 +115,7 @@ def _compare(
     return {
         "dataset": ours.dataset,
         "pair": pair(ours, baseline),
+        "configs": configs(ours, baseline),
         "metric": metric,
         "difference": round(found.difference, 6),
         "interval": [round(found.low, 6), round(found.high, 6)],
@@ -132,13 +138,31 @@ def merged(recorded: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame(columns=list(COLUMNS))
     rows = pd.concat(parts)
     # Of a question that is asked once a dataset, the newest pair stands.
-    rows["of"] = rows["pair"].where(rows["question"] == "variant", "")
+    rows["of"] = rows["configs"].where(rows["question"] == "variant", "")
     key = ["question", "dataset", "metric", "of"]
     rows = rows.drop_duplicates(key, keep="last").sort_values(key, ignore_index=True)
     rows = rows.drop(columns="of")
     for _, family in rows.groupby(["question", "metric"]):
         rows.loc[family.index, "p_holm"] = significance.holm(family["p"].tolist())
     return rows
+
+
+def current(rows: pd.DataFrame, results: Results) -> pd.DataFrame:
+    """Those rows that compare what stands for the models now.
+
+    Settings are chosen anew and bests change; a test of what stood before would
+    otherwise be shown beside the figures of what stands now.
+    """
+    if rows.empty:
+        return rows
+    asked = {
+        (question, dataset, metric, configs(one, other))
+        for dataset, metric in itertools.product(results.datasets, significance.METRICS)
+        for question, one, other in questions(results, dataset, metric)
+        if one and other
+    }
+    cells = rows[["question", "dataset", "metric", "configs"]]
+    return rows[[cell in asked for cell in cells.itertuples(index=False, name=None)]]
 
 
 def read(path: pathlib.Path) -> pd.DataFrame:
@@ -169,6 +193,6 @@ def write(path: pathlib.Path, rows: pd.DataFrame) -> None:
 
 
 def by_cell(rows: pd.DataFrame) -> dict[tuple[str, str, str, str], dict[str, Any]]:
-    """(question, dataset, metric, pair) -> its row."""
-    key = ("question", "dataset", "metric", "pair")
+    """(question, dataset, metric, `configs`) -> its row."""
+    key = ("question", "dataset", "metric", "configs")
     return {tuple(row[k] for k in key): row for row in rows.to_dict("records")}

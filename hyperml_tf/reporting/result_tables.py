@@ -153,7 +153,7 @@ def _tested(
 ) -> list[str]:
     if hyperml is None or baseline is None:
         return [BLANK] * 2
-    pair = comparisons.pair(hyperml, baseline)
+    pair = comparisons.configs(hyperml, baseline)
     test = tests.get(("table2", hyperml.dataset, metric, pair))
     if test is None:
         return [BLANK] * 2

@@ -81,7 +81,8 @@ def gather(
     by_group: dict[tuple[str, str, str], list[Run]] = {}
     for run in collected.runs:
         by_group.setdefault((run.dataset, run.model, run.config_hash), []).append(run)
-    tests = comparisons.merged(compared, comparisons.compare_all(results, by_group))
+    known = comparisons.current(compared, results)
+    tests = comparisons.merged(known, comparisons.compare_all(results, by_group))
     return Sources(results, rows, by_group, tests, stats, absent, data_dir)
 
 
