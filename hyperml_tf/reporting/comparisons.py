@@ -132,16 +132,13 @@ def _ranks(run: Run) -> np.ndarray:
 
 
 def merged(recorded: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
-    """New rows in place of recorded ones, Holm-corrected over all datasets."""
+    """New rows in place of recorded, `current` ones, Holm-corrected over datasets."""
     parts = [part for part in (recorded, new) if len(part)]
     if not parts:
         return pd.DataFrame(columns=list(COLUMNS))
     rows = pd.concat(parts)
-    # Of a question that is asked once a dataset, the newest pair stands.
-    rows["of"] = rows["configs"].where(rows["question"] == "variant", "")
-    key = ["question", "dataset", "metric", "of"]
+    key = ["question", "dataset", "metric", "configs"]
     rows = rows.drop_duplicates(key, keep="last").sort_values(key, ignore_index=True)
-    rows = rows.drop(columns="of")
     for _, family in rows.groupby(["question", "metric"]):
         rows.loc[family.index, "p_holm"] = significance.holm(family["p"].tolist())
     return rows

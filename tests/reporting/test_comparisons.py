@@ -40,8 +40,10 @@ def test_hyperml_is_compared_with_the_best_baseline_by_hand(sources):
 def test_the_table_survives_its_file(sources, tmp_path):
     path = tmp_path / "significance.csv"
     comparisons.write(path, sources.significance)
-    header = path.read_text().splitlines()[0]
-    assert header.startswith("question,dataset,pair,configs,metric,difference,interval")
+    header = (
+        "question,dataset,pair,configs,metric,difference,interval,p,p_holm,users,seeds"
+    )
+    assert path.read_text().splitlines()[0] == header
     again = comparisons.read(path)
     assert again["interval"].tolist() == sources.significance["interval"].tolist()
     comparisons.write(tmp_path / "second.csv", again)
