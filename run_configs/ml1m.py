@@ -28,11 +28,15 @@ _HYPERBOLIC = {
     "margin": 0.2,
     "dropout": 0.2,
 }
+_HARDEST = {"negatives": 10, "negative_choice": "hardest", "epochs": 150}
 _UNSEARCHED = ("cml_warp", "lrml", "gmf", "mlp", "ncf")
 CHOSEN = {model: {"dropout": 0.0} for model in ("cml", *_UNSEARCHED)} | {
     "hyperml": _HYPERBOLIC,
     "hyperts": _HYPERBOLIC,
     "mf_bpr": {"l2": 0.0},
+    "hyperml+": _HARDEST | {"distortion_weight": 0.1, "margin": 0.5},
+    "cml+": _HARDEST | {"dropout": 0.2},
+    "mf_bpr+": _HARDEST | {"l2": 0.001},
 }
 
 
