@@ -12,8 +12,6 @@ import tf_keras as keras
 from hyperml_tf.layers import RowDropout, RowEmbedding
 from hyperml_tf.models.base import Recommender, spawn_seeds
 
-_CATALOGUE_BLOCK = 2048
-
 
 class _PointwiseRecommender(Recommender):
     """What the three share: `head` of a pair's hidden features, and the loss.
@@ -96,15 +94,6 @@ class _PointwiseRecommender(Recommender):
             loss += self.l2 * tf.reduce_mean(squared)
         return {"total": loss}
 
-    def score_all(self, users):
-        """Logits of the whole catalogue, a block of items at a time; [B, I]."""
-        blocks = []
-        for start in range(0, self.num_items, _CATALOGUE_BLOCK):
-            stop = min(start + _CATALOGUE_BLOCK, self.num_items)
-            items = tf.range(start, stop)[tf.newaxis] + 0 * users[:, tf.newaxis]
-            blocks.append(self.score(users[:, tf.newaxis], items))
-        return tf.cast(tf.concat(blocks, axis=1), tf.float64)
-
     def _rows(self, tables, users, items, step):
         user, item = tables[0](users), tables[1](items)
         if step is not None:
@@ -131,6 +120,17 @@ class GMF(_PointwiseRecommender):
         """u⊙v."""
         user, item = rows = self._rows(self.tables, users, items, step)
         return user * item, rows
+
+    def score_all(self, users):
+        """(u⊙h)·v + b of the whole catalogue, [B, I]."""
+        bias = tf.cast(self.head.bias, tf.float64)
+        return self.products(users, self.head.kernel) + bias
+
+    def products(self, users, kernel):
+        """(u⊙h)·v for h [D, 1] and every v, [B, I] float64."""
+        weighted = self.tables[0](users) * tf.squeeze(kernel, -1)
+        exact = (tf.cast(side, tf.float64) for side in (weighted, self.tables[1].table))
+        return tf.matmul(*exact, transpose_b=True)
 
 
 class MLP(_PointwiseRecommender):
@@ -161,6 +161,30 @@ class MLP(_PointwiseRecommender):
             hidden = layer(hidden)
         return hidden, rows
 
+    def score_all(self, users):
+        """Logits of the whole catalogue, [B, I]."""
+        bias = tf.cast(self.head.bias, tf.float64)
+        return self.logits(users, self.head.kernel) + bias
+
+    def logits(self, users, kernel):
+        """h·z for h [F, 1] and the last hidden layer z with every item, [B, I].
+
+        [u, v] W = u W_u + v W_v: the first layer, most of the work of a pair, is done
+        once for each user and once for each item.
+        """
+        first, *others = self.pyramid
+        user_kernel, item_kernel = tf.split(first.kernel, 2)
+        of_user = tf.matmul(self.tables[0](users), user_kernel) + first.bias
+        of_item = tf.matmul(self.tables[1].table, item_kernel)
+
+        def of_one(row):
+            hidden = first.activation(row + of_item)
+            for layer in others:
+                hidden = layer(hidden)
+            return tf.squeeze(hidden @ kernel, -1)
+
+        return tf.cast(tf.map_fn(of_one, of_user), tf.float64)
+
 
 class NCF(_PointwiseRecommender):
     """Neural matrix factorisation: one logit on [u_g⊙v_g, pyramid(u_m, v_m)].
@@ -186,6 +210,12 @@ class NCF(_PointwiseRecommender):
         product, gmf_rows = self.gmf.features(users, items, step)
         hidden, mlp_rows = self.mlp.features(users, items, step)
         return tf.concat([product, hidden], axis=-1), (*gmf_rows, *mlp_rows)
+
+    def score_all(self, users):
+        """Logits of the whole catalogue, [B, I]."""
+        of_gmf, of_mlp = tf.split(self.head.kernel, [self.dim, -1])
+        bias = tf.cast(self.head.bias, tf.float64)
+        return self.gmf.products(users, of_gmf) + self.mlp.logits(users, of_mlp) + bias
 
     def start_from(self, gmf: GMF, mlp: MLP) -> None:
         """Takes over two trained parts; their heads are joined, each times 0.5."""
