@@ -70,22 +70,20 @@ class _PointwiseRecommender(Recommender):
         return layer
 
     def features(self, users, items, step=None):
-        """Hidden features [..., F] of pairs, and the rows that were looked up."""
+        """Hidden features [..., F] of pairs [...], broadcast, and the pairs' rows."""
         raise NotImplementedError
 
     def score(self, users, items):
         """The logit of each pair."""
-        items = tf.convert_to_tensor(items)
-        hidden, _ = self.features(users + tf.zeros_like(items), items)
+        hidden, _ = self.features(users, items)
         return tf.squeeze(self.head(hidden), -1)
 
     def train_loss(self, users, pos_items, neg_items, step=None):
         """Mean binary cross-entropy of the positives and of all negatives."""
         items = tf.concat([pos_items[:, tf.newaxis], _as_matrix(neg_items)], axis=1)
+        hidden, rows = self.features(users[:, tf.newaxis], items, step)
+        logits = tf.squeeze(self.head(hidden), -1)
         pairs = tf.shape(items)
-        users = tf.repeat(users, pairs[1])
-        hidden, rows = self.features(users, tf.reshape(items, [-1]), step)
-        logits = tf.reshape(self.head(hidden), pairs)
         labels = tf.one_hot(tf.zeros(pairs[0], tf.int32), pairs[1])
         entropy = tf.nn.sigmoid_cross_entropy_with_logits(labels, logits)
         loss = tf.reduce_mean(entropy)
@@ -96,6 +94,8 @@ class _PointwiseRecommender(Recommender):
 
     def _rows(self, tables, users, items, step):
         user, item = tables[0](users), tables[1](items)
+        # Looked up before it is repeated, so that its gradient has a row once.
+        user = tf.broadcast_to(user, tf.shape(item))
         if step is not None:
             # One draw for both sides: the masks are independent coordinates of it.
             both = self.dropout(tf.concat([user, item], axis=-1), step)
