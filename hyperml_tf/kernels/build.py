@@ -24,7 +24,8 @@ from absl import logging
 from hyperml_tf.errors import InputError
 
 _SOURCE = pathlib.Path(__file__).parent
-_UNITS = ("step.cc", "ops.cc")
+_UNITS = ("step.cc", "lrml.cc", "ops.cc")
+_HEADERS = ("step.h", "trainer.h", "relation.h")
 # Not -ffast-math: it would set flush-to-zero in the whole process and drop NaNs, by
 # which divergence is seen. Sums are reordered, or they would not vectorise.
 _FLAGS = (
@@ -67,7 +68,7 @@ def cache_folder() -> pathlib.Path:
 
 def _key() -> str:
     digest = hashlib.sha256()
-    for unit in (*_UNITS, "step.h"):
+    for unit in (*_UNITS, *_HEADERS):
         digest.update((_SOURCE / unit).read_bytes())
     for part in (tf.__version__, *_tensorflow_flags(), *_FLAGS, _processor()):
         digest.update(f"{part}\n".encode())

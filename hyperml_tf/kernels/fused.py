@@ -10,7 +10,7 @@ from absl import logging
 
 from hyperml_tf.kernels import build
 from hyperml_tf.kernels.build import KernelUnavailable
-from hyperml_tf.models import CML, MFBPR, HyperML, HyperTS
+from hyperml_tf.models import CML, LRML, MFBPR, HyperML, HyperTS
 from hyperml_tf.models.base import Recommender
 from hyperml_tf.optimizers import LazyAdam, PoincareOptimizer, UnitBallOptimizer
 
@@ -32,11 +32,20 @@ def _euclidean(model) -> dict[str, Any]:
     }
 
 
+def _relational(model) -> dict[str, Any]:
+    return {
+        "margin": model.pull_push.margin,
+        "loss": model.pull_push.loss,
+        "memory_size": model.memory.shape[0],
+    }
+
+
 # Class -> the wrapper its optimizer must have, the op's name for it, its attributes.
 _MODELS: dict[type, tuple[type | None, str, Callable[[Any], dict[str, Any]]]] = {
     HyperML: (PoincareOptimizer, "hyperml", _hyperbolic),
     HyperTS: (None, "hyperts", _hyperbolic),
     CML: (UnitBallOptimizer, "cml", _euclidean),
+    LRML: (UnitBallOptimizer, "lrml", _relational),
     MFBPR: (None, "mf_bpr", lambda model: {"l2": model.l2}),
 }
 
@@ -148,6 +157,8 @@ class FusedSteps:
         self._op = build.library().hyperml_steps
         self._optimizer, self._terms = optimizer, model.terms
         self._tables = [model.user_table.table, model.item_table.table]
+        if isinstance(model, LRML):
+            self._tables += [model.keys, model.memory]
         optimizer.build(model.trainable_variables)
         inner_name, slots, parameters = _OPTIMIZERS[type(inner)]
         self._slots = [
@@ -182,8 +193,7 @@ class FusedSteps:
         # and no call reaches from one epoch into the next.
         self._optimizer._compute_current_learning_rate()
         terms = self._op(
-            users=self._tables[0].handle,
-            items=self._tables[1].handle,
+            tables=[table.handle for table in self._tables],
             slots=[slot.handle for slot in self._slots],
             user=users,
             pos_item=pos_items,

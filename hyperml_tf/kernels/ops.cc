@@ -24,11 +24,11 @@ namespace tf = ::tensorflow;
 
 // Steps on triplets [N], batch_size at a time, the last step smaller. Of n negatives
 // a positive, neg_item [N n], the hardest makes the triplet. `terms` holds
-// a column [steps, 3] for each of total, pull_push and distortion. `slots` are those
-// of the user table, then those of the item table.
+// a column [steps, 3] for each of total, pull_push and distortion. `tables` are those of
+// the users and the items, for LRML also K and M; `slots` those of the first of them,
+// then those of the next.
 REGISTER_OP("HypermlSteps")
-    .Input("users: resource")
-    .Input("items: resource")
+    .Input("tables: num_tables * resource")
     .Input("slots: num_slots * resource")
     .Input("user: int32")
     .Input("pos_item: int32")
@@ -36,8 +36,9 @@ REGISTER_OP("HypermlSteps")
     .Input("step: int64")
     .Input("learning_rate: float")
     .Output("terms: float")
+    .Attr("num_tables: int >= 2")
     .Attr("num_slots: int >= 0")
-    .Attr("model: {'hyperml', 'hyperts', 'cml', 'mf_bpr'}")
+    .Attr("model: {'hyperml', 'hyperts', 'cml', 'lrml', 'mf_bpr'}")
     .Attr("optimizer: {'adam', 'adagrad', 'sgd'}")
     .Attr("loss: {'hinge', 'softplus'} = 'hinge'")
     .Attr("batch_size: int >= 1")
@@ -47,6 +48,7 @@ REGISTER_OP("HypermlSteps")
     .Attr("distortion_weight: float = 0.0")
     .Attr("l2: float = 0.0")
     .Attr("norm_penalty: float = 0.0")
+    .Attr("memory_size: int >= 0 = 0")
     .Attr("rescale: bool = true")
     .Attr("dropout: float = 0.0")
     .Attr("seed: int = 0")
@@ -77,6 +79,7 @@ Settings ReadSettings(tf::OpKernelConstruction* context, absl::Status* status) {
   read("distortion_weight", &settings.distortion_weight);
   read("l2", &settings.l2);
   read("norm_penalty", &settings.norm_penalty);
+  read("memory_size", &settings.memory_size);
   read("rescale", &settings.rescale);
   read("dropout", &settings.dropout);
   read("seed", &seed);
@@ -86,6 +89,7 @@ Settings ReadSettings(tf::OpKernelConstruction* context, absl::Status* status) {
   settings.model = model == "hyperml"   ? Model::kHyperML
                    : model == "hyperts" ? Model::kHyperTS
                    : model == "cml"     ? Model::kCML
+                   : model == "lrml"    ? Model::kLRML
                                         : Model::kMFBPR;
   settings.optimizer = optimizer == "adam"      ? Optimizer::kAdam
                        : optimizer == "adagrad" ? Optimizer::kAdagrad
@@ -101,12 +105,13 @@ Settings ReadSettings(tf::OpKernelConstruction* context, absl::Status* status) {
 // from then on no tensor shares the buffer. One that shares it now keeps it, and the
 // variable goes on with a copy.
 absl::Status WritableBuffer(tf::OpKernelContext* context, tf::Var* variable,
-                            tf::int64 dim, float** data, int64_t* rows) {
+                            tf::int64 columns, float** data, int64_t* rows) {
   tf::Tensor* tensor = variable->tensor();
   if (!variable->is_initialized || tensor->dtype() != tf::DT_FLOAT ||
-      tensor->dims() != 2 || tensor->dim_size(1) != dim) {
+      tensor->dims() != 2 || tensor->dim_size(1) != columns) {
     return absl::InvalidArgumentError(
-        "tables and slots must be initialised float32 matrices [rows, dim]");
+        "tables and slots must be initialised float32 matrices [rows, dim], but K "
+        "[dim, memory_size]");
   }
   if (!variable->copy_on_read_mode.load()) {
     if (!tensor->RefCountIsOne()) {
@@ -163,24 +168,33 @@ class StepsOp : public tf::OpKernel {
     absl::Status status;
     settings_ = ReadSettings(context, &status);
     OP_REQUIRES_OK(context, status);
-    OP_REQUIRES_OK(context, context->GetAttr("num_slots", &num_slots_));
-    const int wanted = settings_.optimizer == Optimizer::kAdam      ? 4
-                       : settings_.optimizer == Optimizer::kAdagrad ? 2
-                                                                    : 0;
-    OP_REQUIRES(context, num_slots_ == wanted,
+    OP_REQUIRES_OK(context, context->GetAttr("num_tables", &num_tables_));
+    const int tables = settings_.model == Model::kLRML ? 4 : 2;
+    OP_REQUIRES(context, num_tables_ == tables,
+                absl::InvalidArgumentError(absl::StrCat("this model has ", tables,
+                                                        " tables, got ", num_tables_)));
+    OP_REQUIRES(context, settings_.model != Model::kLRML || settings_.memory_size > 0,
+                absl::InvalidArgumentError("lrml needs memory_size > 0"));
+    int num_slots;
+    OP_REQUIRES_OK(context, context->GetAttr("num_slots", &num_slots));
+    per_table_ = settings_.optimizer == Optimizer::kAdam      ? 2
+                 : settings_.optimizer == Optimizer::kAdagrad ? 1
+                                                              : 0;
+    const int wanted = per_table_ * num_tables_;
+    OP_REQUIRES(context, num_slots == wanted,
                 absl::InvalidArgumentError(absl::StrCat(
-                    "this optimizer has ", wanted, " slots, got ", num_slots_)));
+                    "this optimizer has ", wanted, " slots, got ", num_slots)));
     trainer_ = NewTrainer(settings_);
-    buffers_.resize(2 + num_slots_);
+    buffers_.resize(num_tables_ * (1 + per_table_));
   }
 
   void Compute(tf::OpKernelContext* context) override {
     // The trainer's workspace is one; a kernel can be run by two graph executions.
     tf::mutex_lock alone(mutex_);
-    const int tables = 2 + num_slots_;
-    std::vector<tf::core::RefCountPtr<tf::Var>> variables(tables);
+    const int given = buffers_.size();
+    std::vector<tf::core::RefCountPtr<tf::Var>> variables(given);
     std::vector<tf::mutex*> mutexes;
-    for (int i = 0; i < tables; ++i) {
+    for (int i = 0; i < given; ++i) {
       OP_REQUIRES_OK(context, tf::LookupResource(context, tf::HandleFromInput(context, i),
                                                  &variables[i]));
       mutexes.push_back(variables[i]->mu());
@@ -191,45 +205,53 @@ class StepsOp : public tf::OpKernel {
                 std::adjacent_find(mutexes.begin(), mutexes.end()) == mutexes.end(),
                 absl::InvalidArgumentError("a variable is given twice"));
     std::vector<tf::mutex_lock> locks;
-    locks.reserve(tables);
+    locks.reserve(given);
     for (tf::mutex* mutex : mutexes) locks.emplace_back(*mutex);
 
-    int64_t rows[2];
-    std::vector<float*> data(tables);
-    for (int i = 0; i < tables; ++i) {
+    Tables tables{};
+    Table* const table[] = {&tables.users, &tables.items, &tables.keys, &tables.memory};
+    for (int i = 0; i < given; ++i) {
+      const int slot = i - num_tables_;  // if not negative
+      const int side = slot < 0 ? i : slot / per_table_;
+      const int64_t columns =
+          table[side] == &tables.keys ? settings_.memory_size : settings_.dim;
+      float* data;
       int64_t size;
-      OP_REQUIRES_OK(context, WritableBuffer(context, variables[i].get(), settings_.dim,
-                                             &data[i], &size));
-      const int side = i < 2 ? i : (i - 2) / std::max(1, num_slots_ / 2);
-      if (i < 2) rows[i] = size;
-      OP_REQUIRES(context, rows[side] == size,
+      OP_REQUIRES_OK(context, WritableBuffer(context, variables[i].get(), columns, &data,
+                                             &size));
+      if (slot < 0) {
+        table[side]->rows = data;
+        table[side]->size = size;
+      } else {
+        table[side]->slots[slot % per_table_] = data;
+      }
+      OP_REQUIRES(context, table[side]->size == size,
                   absl::InvalidArgumentError("a slot is not of its table's shape"));
-      if (data[i] != buffers_[i]) {
-        UseHugePages(data[i], size * settings_.dim * sizeof(float));
-        buffers_[i] = data[i];
+      if (data != buffers_[i]) {
+        UseHugePages(data, size * columns * sizeof(float));
+        buffers_[i] = data;
       }
     }
-    const int per_table = num_slots_ / 2;
-    Table users{data[0], {nullptr, nullptr}, rows[0]};
-    Table items{data[1], {nullptr, nullptr}, rows[1]};
-    for (int k = 0; k < per_table; ++k) {
-      users.slots[k] = data[2 + k];
-      items.slots[k] = data[2 + per_table + k];
-    }
+    OP_REQUIRES(context,
+                settings_.model != Model::kLRML ||
+                    (tables.keys.size == settings_.dim &&
+                     tables.memory.size == settings_.memory_size),
+                absl::InvalidArgumentError(
+                    "K must be [dim, memory_size], M [memory_size, dim]"));
 
-    const tf::Tensor& user = context->input(tables);
-    const tf::Tensor& pos_item = context->input(tables + 1);
-    const tf::Tensor& neg_item = context->input(tables + 2);
+    const tf::Tensor& user = context->input(given);
+    const tf::Tensor& pos_item = context->input(given + 1);
+    const tf::Tensor& neg_item = context->input(given + 2);
     const int64_t count = user.NumElements();
-    OP_REQUIRES_OK(context, CheckIds(user, count, users.size, "user"));
-    OP_REQUIRES_OK(context, CheckIds(pos_item, count, items.size, "item"));
+    OP_REQUIRES_OK(context, CheckIds(user, count, tables.users.size, "user"));
+    OP_REQUIRES_OK(context, CheckIds(pos_item, count, tables.items.size, "item"));
     const int64_t candidates = count ? neg_item.NumElements() / count : 1;
     OP_REQUIRES_OK(context,
-                   CheckIds(neg_item, count * candidates, items.size, "item"));
+                   CheckIds(neg_item, count * candidates, tables.items.size, "item"));
     OP_REQUIRES(context, candidates > 0,
                 absl::InvalidArgumentError("no negatives"));
-    const int64_t first_step = context->input(tables + 3).scalar<int64_t>()();
-    const float learning_rate = context->input(tables + 4).scalar<float>()();
+    const int64_t first_step = context->input(given + 3).scalar<int64_t>()();
+    const float learning_rate = context->input(given + 4).scalar<float>()();
 
     const int64_t batch_size = settings_.batch_size;
     const int64_t steps = (count + batch_size - 1) / batch_size;
@@ -242,9 +264,8 @@ class StepsOp : public tf::OpKernel {
                               pos_item.flat<int32_t>().data() + at,
                               neg_item.flat<int32_t>().data() + at * candidates,
                               candidates};
-      const Terms means = trainer_->Step(users, items, triplets,
-                                         std::min(batch_size, left), left,
-                                         first_step + s, learning_rate);
+      const Terms means = trainer_->Step(tables, triplets, std::min(batch_size, left),
+                                         left, first_step + s, learning_rate);
       out(s, 0) = means.total;
       out(s, 1) = means.pull_push;
       out(s, 2) = means.distortion;
@@ -253,7 +274,7 @@ class StepsOp : public tf::OpKernel {
 
  private:
   Settings settings_;
-  int num_slots_;
+  int num_tables_, per_table_;
   tf::mutex mutex_;
   std::unique_ptr<Trainer> trainer_;
   std::vector<float*> buffers_;  // those that were asked to lie in huge pages

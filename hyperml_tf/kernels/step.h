@@ -12,7 +12,7 @@
 
 namespace hyperml {
 
-enum class Model { kHyperML, kHyperTS, kCML, kMFBPR };
+enum class Model { kHyperML, kHyperTS, kCML, kLRML, kMFBPR };
 enum class Optimizer { kAdam, kAdagrad, kSgd };
 enum class Loss { kHinge, kSoftplus };
 
@@ -28,6 +28,7 @@ struct Settings {
   float distortion_weight;  // gamma
   float l2;
   float norm_penalty;       // of CML
+  int memory_size;          // N of LRML
   bool rescale;             // Riemannian gradients
   float dropout;            // rho
   uint64_t seed;            // root of the dropout masks
@@ -40,6 +41,11 @@ struct Table {
   float* rows;
   float* slots[2];
   int64_t size;
+};
+
+// K [D, N] and M [N, D] are LRML's, and every number of theirs has a gradient.
+struct Tables {
+  Table users, items, keys, memory;
 };
 
 // A positive pair has `candidates` negatives, one after the other; the one that the
@@ -63,12 +69,13 @@ class Trainer {
   // One step on `batch` <= batch_size triplets. `step` counts from 0: it picks the
   // dropout masks and Adam's bias correction. `ahead` >= `batch` is how many triplets
   // may be read, to fetch the rows of the next step early.
-  virtual Terms Step(const Table& users, const Table& items, const Triplets& triplets,
-                     int64_t batch, int64_t ahead, int64_t step,
-                     float learning_rate) = 0;
+  virtual Terms Step(const Tables& tables, const Triplets& triplets, int64_t batch,
+                     int64_t ahead, int64_t step, float learning_rate) = 0;
 };
 
 std::unique_ptr<Trainer> NewTrainer(const Settings& settings);
+// That of LRML, which NewTrainer hands on to.
+std::unique_ptr<Trainer> NewRelationalTrainer(const Settings& settings);
 
 }  // namespace hyperml
 

@@ -6,7 +6,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from hyperml_tf.kernels import build
-from hyperml_tf.models import CML, MFBPR, HyperML, HyperTS
+from hyperml_tf.models import CML, LRML, MFBPR, HyperML, HyperTS
 from hyperml_tf.optimizers import LazyAdam, PoincareOptimizer, UnitBallOptimizer
 
 OPTIMIZERS = {
@@ -28,7 +28,7 @@ def compiled():
 def make(
     key, optimizer="adam", users=12, items=9, dim=16, c=1.0, margin=0.5,
     distortion_weight=0.1, l2=0.01, dropout=0.0, init_scale=0.1, rate=1e-2,
-    loss="hinge", norm_penalty=0.0, rescale=True,
+    loss="hinge", norm_penalty=0.0, rescale=True, memory_size=6,
 ):  # fmt: skip
     """A compiled model with slots; equal arguments give equal bits."""
     options = dict(dim=dim, init_scale=init_scale, dropout=dropout, seed=3)
@@ -42,6 +42,10 @@ def make(
     elif key == "cml":
         flat = dict(margin=margin, loss=loss, norm_penalty=norm_penalty)
         model = CML(users, items, **flat, **options)
+        outer = UnitBallOptimizer(outer)
+    elif key == "lrml":
+        own = dict(margin=margin, loss=loss, memory_size=memory_size)
+        model = LRML(users, items, **own, **options)
         outer = UnitBallOptimizer(outer)
     else:
         model = MFBPR(users, items, l2=l2, **options)
@@ -71,11 +75,21 @@ def reference_steps(model, triplets, batch_size):
 
 def tables(model):
     """Both tables, [U + I, D]."""
-    return np.concatenate([table.numpy() for table in model.trainable_variables])
+    layers = model.user_table, model.item_table
+    return np.concatenate([layer.table.numpy() for layer in layers])
+
+
+def weights(model):
+    """All that is trained, [numbers]: both tables, and K and M of LRML."""
+    return np.concatenate([w.numpy().ravel() for w in model.trainable_variables])
 
 
 def state(model):
-    """Tables and slots. Keras's SGD keeps one that it never reads: left out."""
+    """Weights and slots."""
+    return [v.numpy() for v in [*model.trainable_variables, *slots(model)]]
+
+
+def slots(model):
+    """The optimizer's. Keras's SGD keeps one that it never reads: left out."""
     inner = getattr(model.optimizer, "inner", model.optimizer)
-    slots = [] if isinstance(inner, keras.optimizers.SGD) else inner.variables
-    return [variable.numpy() for variable in [*model.trainable_variables, *slots]]
+    return [] if isinstance(inner, keras.optimizers.SGD) else inner.variables

@@ -9,7 +9,7 @@ import pytest
 import tf_keras as keras
 
 from hyperml_tf.kernels import build, fused
-from hyperml_tf.models import LRML, MFBPR
+from hyperml_tf.models import MFBPR, CMLWarp
 from hyperml_tf.optimizers import LazyAdam, PoincareOptimizer, UnitBallOptimizer
 from tests.kernels.conftest import make
 
@@ -40,13 +40,14 @@ def test_source_flags_and_processor_name_the_library(monkeypatch):
     keys = [build._key()]
     for name, value in (
         ("_UNITS", ("ops.cc",)),
+        ("_HEADERS", ()),
         ("_FLAGS", ("-O1",)),
         ("_processor", lambda: "another"),
     ):
         with monkeypatch.context() as patch:
             patch.setattr(build, name, value)
             keys.append(build._key())
-    assert len(set(keys)) == 4
+    assert len(set(keys)) == 5
 
 
 def test_without_a_compiler_auto_takes_tensorflow(empty_cache, monkeypatch):
@@ -96,10 +97,8 @@ def test_optimizers_with_other_arithmetic_are_left_to_tensorflow(optimizer):
 
 
 def test_a_model_without_a_fused_kernel_is_left_to_tensorflow():
-    model = LRML(
-        *(12, 9), dim=8, init_scale=0.1, dropout=0.0, seed=0, margin=0.5, memory_size=4
-    )
-    with pytest.raises(build.KernelUnavailable, match="LRML has no fused kernel"):
+    model = CMLWarp(*(12, 9), dim=8, init_scale=0.1, dropout=0.0, seed=0, margin=0.5)
+    with pytest.raises(build.KernelUnavailable, match="CMLWarp has no fused kernel"):
         use(model, "fused", UnitBallOptimizer(LazyAdam()))
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.kernels.conftest import make, random_triplets, reference_steps, tables
+from tests.kernels.conftest import make, random_triplets, reference_steps, weights
 from tests.kernels.test_fused_steps import BATCH, TABLE, fused
 
 GOLDEN64, GOLDEN32 = np.uint64(0x9E3779B97F4A7C15), np.uint32(0x9E3779B9)
@@ -43,7 +43,7 @@ class Masks:
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.8])
-@pytest.mark.parametrize("key", ["hyperml", "hyperts", "cml", "mf_bpr"])
+@pytest.mark.parametrize("key", ["hyperml", "hyperts", "cml", "lrml", "mf_bpr"])
 def test_steps_with_dropout_equal_the_reference_with_the_same_masks(key, rate, rng):
     triplets = random_triplets(rng, 90)
     one, other = make(key, "adagrad", dropout=rate), make(key, "adagrad", dropout=rate)
@@ -51,7 +51,7 @@ def test_steps_with_dropout_equal_the_reference_with_the_same_masks(key, rate, r
     one.user_dropout = Masks(one.user_dropout, roles=(0,))
     expected = reference_steps(one, triplets, BATCH)
     np.testing.assert_allclose(fused(other, triplets), expected, rtol=1e-5)
-    np.testing.assert_allclose(tables(other), tables(one), atol=TABLE)
+    np.testing.assert_allclose(weights(other), weights(one), atol=TABLE)
 
 
 def test_masks_are_fair_and_independent_of_their_neighbours():

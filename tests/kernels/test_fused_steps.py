@@ -10,8 +10,10 @@ from tests.kernels.conftest import (
     make,
     random_triplets,
     reference_steps,
+    slots,
     state,
     tables,
+    weights,
 )
 
 BATCH = 16
@@ -24,7 +26,7 @@ NEAR_RIM, NEAR_RIM_ERROR = 1e-3, 2e-3
 # At the rim itself, 1 - c‖x‖² = 2e-5 keeps two digits.
 RIM_ERROR = 0.05
 
-MODELS = ("hyperml", "hyperts", "cml", "mf_bpr")
+MODELS = ("hyperml", "hyperts", "cml", "lrml", "mf_bpr")
 
 
 def fused(model, triplets, batch=BATCH):
@@ -38,8 +40,8 @@ def assert_same_steps(one, other, triplets, table=TABLE, loss=LOSS, slot=SLOT):
     expected = reference_steps(one, triplets, BATCH)
     terms = fused(other, triplets)
     np.testing.assert_allclose(terms, expected, rtol=loss, atol=loss)
-    np.testing.assert_allclose(tables(other), tables(one), atol=table)
-    for there, here in zip(state(one)[2:], state(other)[2:], strict=True):
+    np.testing.assert_allclose(weights(other), weights(one), atol=table)
+    for there, here in zip(slots(one), slots(other), strict=True):
         np.testing.assert_allclose(
             here, there, atol=slot * max(1.0, float(np.abs(there).max()))
         )
@@ -61,10 +63,50 @@ def test_steps_equal_the_reference_at_every_curvature(key, c, rng):
 
 
 @pytest.mark.parametrize("dim", [1, 7, 32, 64, 100, 128])
-def test_steps_equal_the_reference_in_every_dimension(dim, rng):
+@pytest.mark.parametrize("key", ["hyperml", "lrml"])
+def test_steps_equal_the_reference_in_every_dimension(key, dim, rng):
     size = dict(dim=dim, init_scale=0.3 / dim**0.5)
     triplets = random_triplets(rng, 48)
-    assert_same_steps(make("hyperml", **size), make("hyperml", **size), triplets)
+    assert_same_steps(make(key, **size), make(key, **size), triplets)
+
+
+@pytest.mark.parametrize("memory_size", [1, 3, 4, 20])
+@pytest.mark.parametrize("init_scale", [0.1, 1.0, 5.0])
+def test_steps_equal_the_reference_with_every_memory(memory_size, init_scale, rng):
+    size = dict(memory_size=memory_size, init_scale=init_scale)
+    triplets = random_triplets(rng, 90)
+    one, other = (make("lrml", "adagrad", **size) for _ in range(2))
+    assert_same_steps(one, other, triplets)
+
+
+@pytest.mark.parametrize("loss", ["hinge", "softplus"])
+def test_a_step_moves_keys_and_memory_by_their_gradients(loss, rng):
+    one, other = (
+        make("lrml", "sgd", rate=1.0, init_scale=0.5, loss=loss) for _ in range(2)
+    )
+    before = [one.keys.numpy(), one.memory.numpy()]
+    triplets = random_triplets(rng, BATCH)
+    reference_steps(one, triplets, BATCH)
+    fused(other, triplets)
+    for start, there, here in zip(
+        *(before, (one.keys, one.memory), (other.keys, other.memory)), strict=True
+    ):
+        expected = there.numpy() - start
+        assert np.linalg.norm(expected) > 0.01
+        assert relative_error(here.numpy() - start, expected) < 1e-5
+
+
+def test_without_an_active_triplet_memory_moves_by_its_moments_alone(rng):
+    one, other = make("lrml", margin=0.5), make("lrml", margin=0.5)
+    triplets = random_triplets(rng, BATCH)
+    assert_same_steps(one, other, triplets)
+    same_item = (triplets[0], triplets[1], triplets[1])
+    before = [other.keys.numpy(), other.memory.numpy()]
+    for model in one, other:
+        model.pull_push.margin = -1.0  # and the two distances are equal
+    assert_same_steps(one, other, same_item)
+    for now, then in zip((other.keys, other.memory), before, strict=True):
+        assert np.abs(now.numpy() - then).max() > 1e-3
 
 
 @pytest.mark.parametrize("weight", [0.0, 1.0])
@@ -74,7 +116,7 @@ def test_steps_equal_the_reference_with_and_without_distortion(weight, rng):
 
 
 @pytest.mark.parametrize("margin", [-100.0, 0.5, 100.0])
-@pytest.mark.parametrize("key", ["hyperml", "hyperts", "cml"])
+@pytest.mark.parametrize("key", ["hyperml", "hyperts", "cml", "lrml"])
 def test_steps_equal_the_reference_with_softplus(key, margin, rng):
     triplets = random_triplets(rng, 90)
     one, other = (make(key, margin=margin, loss="softplus") for _ in range(2))
@@ -97,7 +139,7 @@ def test_the_controls_equal_the_reference(key, control, optimizer, rng):
     assert np.abs(tables(plain) - tables(one)).max() > 1e-3
 
 
-@pytest.mark.parametrize("key", ["hyperml", "hyperts", "cml"])
+@pytest.mark.parametrize("key", ["hyperml", "hyperts", "cml", "lrml"])
 def test_an_inactive_hinge_pulls_nothing(key, rng):
     one, other = (make(key, margin=0.0, distortion_weight=0.0) for _ in range(2))
     items = np.full([9, 16], 0.1, np.float32)
@@ -107,9 +149,9 @@ def test_an_inactive_hinge_pulls_nothing(key, rng):
         model.item_table.table.assign(items)
     users = random_triplets(rng, BATCH)[0]
     near, far_away = np.int32([0, 1, 2, 3] * 4), np.int32([5, 6, 7, 8] * 4)
-    before = tables(other)
+    before = weights(other)
     assert_same_steps(one, other, (users, near, far_away))
-    np.testing.assert_array_equal(tables(other), before)
+    np.testing.assert_array_equal(weights(other), before)
 
 
 @pytest.mark.parametrize("key", MODELS)
@@ -162,7 +204,7 @@ def test_rows_near_the_rim_move_as_in_the_reference(radius, rate, error, rng):
     assert np.linalg.norm(tables(other), axis=1).max() < 1
 
 
-@pytest.mark.parametrize("key", ["hyperml", "hyperts", "cml"])
+@pytest.mark.parametrize("key", ["hyperml", "hyperts", "cml", "lrml"])
 def test_rows_outside_are_brought_back_as_in_the_reference(key, rng):
     triplets = random_triplets(rng, BATCH)
     one, other = (make(key, "sgd", init_scale=0.6) for _ in range(2))
@@ -182,22 +224,24 @@ def test_untouched_rows_and_slots_rest(rng):
             np.testing.assert_array_equal(here[rest], there[rest])
 
 
-def test_equal_calls_give_equal_bits(rng):
+@pytest.mark.parametrize("key", ["hyperml", "lrml"])
+def test_equal_calls_give_equal_bits(key, rng):
     triplets = random_triplets(rng, 90)
-    models = [make("hyperml", dropout=0.5) for _ in range(2)]
+    models = [make(key, dropout=0.5) for _ in range(2)]
     terms = [fused(model, triplets) for model in models]
     np.testing.assert_array_equal(*terms)
     for one, other in zip(*map(state, models), strict=True):
         np.testing.assert_array_equal(one, other)
 
 
-def test_one_call_of_many_steps_is_many_calls_of_one(rng):
+@pytest.mark.parametrize("key", ["hyperml", "lrml"])
+def test_one_call_of_many_steps_is_many_calls_of_one(key, rng):
     triplets = random_triplets(rng, 90)
-    one, other = make("hyperml", dropout=0.5), make("hyperml", dropout=0.5)
+    one, other = make(key, dropout=0.5), make(key, dropout=0.5)
     fused(one, triplets)
     for start in range(0, 90, BATCH):
         fused(other, [ids[start : start + BATCH] for ids in triplets])
-    np.testing.assert_array_equal(tables(one), tables(other))
+    np.testing.assert_array_equal(weights(one), weights(other))
 
 
 def test_a_tensor_read_earlier_keeps_its_values(rng):
@@ -211,8 +255,9 @@ def test_a_tensor_read_earlier_keeps_its_values(rng):
     assert np.any(table.numpy() != kept)
 
 
-def test_a_loss_that_is_not_finite_is_seen(rng):
-    model = make("hyperml")
+@pytest.mark.parametrize("key", ["hyperml", "lrml"])
+def test_a_loss_that_is_not_finite_is_seen(key, rng):
+    model = make(key)
     model.user_table.table.assign(np.full([12, 16], np.nan, np.float32))
     assert np.isnan(fused(model, random_triplets(rng, BATCH))[0]).all()
 
@@ -225,17 +270,18 @@ def test_an_id_outside_the_table_is_refused(bad, rng):
         fused(make("hyperml"), (users, pos_items, neg_items))
 
 
-def test_a_checkpoint_moves_between_the_kernels(tmp_path, rng):
+@pytest.mark.parametrize("key", ["hyperml", "lrml"])
+def test_a_checkpoint_moves_between_the_kernels(key, tmp_path, rng):
     triplets = random_triplets(rng, 32)
     first, second = ([ids[:BATCH] for ids in triplets], [i[BATCH:] for i in triplets])
-    through, straight = make("hyperml"), make("hyperml")
+    through, straight = make(key), make(key)
     reference_steps(straight, triplets, BATCH)
 
     fused(through, first)
     tf.train.Checkpoint(model=through, optimizer=through.optimizer).save(
         str(tmp_path / "there")
     )
-    onward = make("hyperml", rate=1.0)
+    onward = make(key, rate=1.0)
     onward.user_table.table.assign(tf.zeros([12, 16]))
     tf.train.Checkpoint(model=onward, optimizer=onward.optimizer).restore(
         tf.train.latest_checkpoint(str(tmp_path))
@@ -264,4 +310,4 @@ def test_the_hardest_negative_is_chosen_before_every_step(key, dropout, rng):
     model.kernel = FusedSteps(model, model.optimizer, BATCH)
     terms = model.kernel(*model.arrange(users, pos_items, neg_items))
     np.testing.assert_array_equal(np.stack(list(terms.values()), axis=1), expected)
-    np.testing.assert_array_equal(tables(model), tables(given))
+    np.testing.assert_array_equal(weights(model), weights(given))
