@@ -26,7 +26,10 @@ _HYPERBOLIC = {
     "margin": 0.1,
     "dropout": 0.2,
 }
+_POINTWISE = {"epochs": 60, "eval_every": 5}  # they learn in fewer epochs
 CHOSEN = {
+    "mlp": _POINTWISE,
+    "ncf": _POINTWISE,
     "hyperml": _HYPERBOLIC,
     "hyperts": _HYPERBOLIC,
     "cml": {"learning_rate": 0.01, "dropout": 0.2},
