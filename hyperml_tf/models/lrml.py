@@ -73,26 +73,26 @@ class LRML(TableRecommender):
         With weights a [I, N] of one user, r·u = a·(Mu), r·v = a·(Mv) and
         ‖r‖² = a MMᵀ aᵀ.
         """
-        items = self._exact(self.item_table)
-        keys, memory = (tf.cast(w, tf.float64) for w in (self.keys, self.memory))
+        items, keys, memory = self.item_table.table, self.keys, self.memory
         item_memory = tf.matmul(items, memory, transpose_b=True)
         gram = tf.matmul(memory, memory, transpose_b=True)
-        item_norm = tf.reduce_sum(items * items, axis=-1)
 
+        # In float32, as `score` does: r is small, and this is most of the work.
         def of_one(user):
             weights = tf.nn.softmax(tf.matmul(items, user[:, tf.newaxis] * keys))
             user_memory = tf.linalg.matvec(memory, user)
-            cross = tf.reduce_sum(weights * (user_memory - item_memory), axis=-1)
-            own = tf.reduce_sum(tf.matmul(weights, gram) * weights, axis=-1)
-            gap = (
-                tf.reduce_sum(user * user)
-                + item_norm
-                - 2 * tf.linalg.matvec(items, user)
-            )
-            return -(gap + 2 * cross + own)
+            along = 2 * (user_memory - item_memory) + tf.matmul(weights, gram)
+            return tf.reduce_sum(weights * along, axis=-1)
 
-        scores = tf.map_fn(of_one, tf.cast(self.user_table(users), tf.float64))
-        return scores + self._all_biases()
+        user = self.user_table(users)
+        moved = tf.cast(tf.map_fn(of_one, user), tf.float64)
+        user, item = tf.cast(user, tf.float64), self._exact(self.item_table)
+        gap = (
+            tf.reduce_sum(user * user, axis=-1)[:, tf.newaxis]
+            - 2 * tf.matmul(user, item, transpose_b=True)
+            + tf.reduce_sum(item * item, axis=-1)
+        )
+        return self._all_biases() - gap - moved
 
 
 def _squared(x: tf.Tensor) -> tf.Tensor:
