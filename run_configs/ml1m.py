@@ -20,15 +20,22 @@ TRAINING = {"epochs": 300, "eval_every": 10, "patience": 5}
 
 # Chosen on validation, seed 0, each the best of 12 by successive halving
 # (`searches.csv`), at d 64, batch 512 and Adam: HyperML's without distortion, CML's
-# and MF-BPR's the defaults without dropout and L2. HyperTS has HyperML's; the others'
-# dropout is a guess.
+# and MF-BPR's the defaults without dropout and L2. HyperTS has HyperML's. + likewise of
+# 12, by the hardest of n negatives, at d 64 or 128, with or without decay.
 _HYPERBOLIC = {
     "learning_rate": 3e-4,
     "distortion_weight": 0.0,
     "margin": 0.2,
     "dropout": 0.2,
 }
-_HARDEST = {"negatives": 10, "negative_choice": "hardest", "epochs": 150}
+_HARDEST = {
+    "negative_choice": "hardest",
+    "negatives": 5,
+    "dim": 128,
+    "learning_rate": 0.001,
+    "learning_rate_decay": 0.98,
+    "epochs": 150,
+}
 _POINTWISE = {"epochs": 30, "eval_every": 3, "dropout": 0.0}  # they learn in fewer
 CHOSEN = {model: {"dropout": 0.0} for model in ("cml", "cml_warp", "lrml")} | {
     "mlp": _POINTWISE,
@@ -36,7 +43,8 @@ CHOSEN = {model: {"dropout": 0.0} for model in ("cml", "cml_warp", "lrml")} | {
     "hyperml": _HYPERBOLIC,
     "hyperts": _HYPERBOLIC,
     "mf_bpr": {"l2": 0.0},
-    "hyperml+": _HARDEST | {"distortion_weight": 0.1, "margin": 0.5},
+    "hyperml+": _HARDEST
+    | {"negatives": 10, "dim": 64, "distortion_weight": 0.1, "margin": 0.5},
     "cml+": _HARDEST | {"dropout": 0.2},
     "mf_bpr+": _HARDEST | {"l2": 0.001},
 }
