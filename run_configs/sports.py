@@ -26,6 +26,14 @@ _HYPERBOLIC = {
     "margin": 0.1,
     "dropout": 0.2,
 }
+_HARDEST = {
+    "dim": 128,
+    "negatives": 3,
+    "negative_choice": "hardest",
+    "learning_rate_decay": 0.99,
+    "epochs": 300,
+    "eval_every": 25,
+}
 _POINTWISE = {"epochs": 60, "eval_every": 5}  # they learn in fewer epochs
 CHOSEN = {
     "mlp": _POINTWISE,
@@ -34,6 +42,15 @@ CHOSEN = {
     "hyperts": _HYPERBOLIC,
     "cml": {"learning_rate": 0.01, "dropout": 0.2},
     "mf_bpr": {"l2": 0.03, "learning_rate": 0.003},
+    "hyperml+": _HARDEST
+    | {
+        "learning_rate": 0.001,
+        "distortion_weight": 0.1,
+        "margin": 0.5,
+        "dropout": 0.5,
+    },
+    "cml+": _HARDEST | {"dropout": 0.5},
+    "mf_bpr+": _HARDEST,
 }
 
 
