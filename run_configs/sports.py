@@ -34,7 +34,13 @@ _HARDEST = {
     "epochs": 300,
     "eval_every": 25,
 }
-_POINTWISE = {"epochs": 60, "eval_every": 5}  # they learn in fewer epochs
+_POINTWISE = {  # they learn in fewer epochs
+    "epochs": 60,
+    "eval_every": 5,
+    "learning_rate": 0.003,
+    "dropout": 0.5,
+    "l2": 0.01,
+}
 CHOSEN = {
     "mlp": _POINTWISE,
     "ncf": _POINTWISE,
