@@ -20,10 +20,18 @@ TRAINING = {"epochs": 1200, "patience": 3}  # until validation stops improving
 # Chosen on validation, seed 0, each the best of 12 by successive halving
 # (`searches.csv`), at d 64, batch 512 and Adam: HyperML's are the defaults, and
 # HyperTS has them too. + likewise of 12, at d 64 or 128, by the hardest of n negatives.
-_POINTWISE = {"epochs": 60, "eval_every": 5}  # they learn in fewer epochs
+# MLP's are the best of 6, to epoch 60; NCF has them too, with its three layers.
+_POINTWISE = {
+    "epochs": 60,
+    "eval_every": 5,
+    "learning_rate": 0.003,
+    "dropout": 0.5,
+    "l2": 0.01,
+}
 CHOSEN = {
-    "mlp": _POINTWISE,
+    "mlp": _POINTWISE | {"layers": 4},
     "ncf": _POINTWISE,
+    "lrml": {"learning_rate": 3e-4, "margin": 0.1, "dropout": 0.2},
     "cml": {"learning_rate": 0.003},
     "mf_bpr": {"l2": 0.02, "learning_rate": 0.003},
     "hyperml+": {
