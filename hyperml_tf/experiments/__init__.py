@@ -16,3 +16,12 @@ OFF: dict[str, object] = {
     "norm_penalty": 0.0,
     "rescale": True,
 }
+
+#: Endings of datasets whose held-out items are not the last in time.
+ORDERS = ("file_order", "shuffled")
+
+
+def base_of(dataset: str) -> str:
+    """`ml1m` of `ml1m-shuffled`, whose settings and paper's numbers it has."""
+    base, _, order = dataset.rpartition("-")
+    return base if order in ORDERS else dataset

@@ -8,7 +8,7 @@ from typing import Any
 
 import ml_collections
 
-from hyperml_tf.experiments import BEYOND
+from hyperml_tf.experiments import BEYOND, base_of
 from hyperml_tf.experiments.config import ConfigError
 
 #: The paper's ten, in the order of its tables.
@@ -22,7 +22,7 @@ FOLDER = pathlib.Path(__file__).parents[2] / "run_configs"
 
 def path_of(dataset: str) -> pathlib.Path:
     """The config file of a dataset; `own_table.py` for one that has none."""
-    path = FOLDER / f"{dataset}.py"
+    path = FOLDER / f"{base_of(dataset)}.py"
     return path if path.exists() else FOLDER / "own_table.py"
 
 

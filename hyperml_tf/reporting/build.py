@@ -95,6 +95,7 @@ def _result_tables(results: groups.Results, tests: pd.DataFrame) -> list[Table]:
         claims.claims(results, TITLES, tests),
         claims.lead(results, TITLES, tests),
         claims.variants(results, TITLES, tests),
+        result_tables.split_order(results, TITLES),
         claims.settings(results, TITLES),
     ]
     return [*built, result_tables.configurations(results, TITLES)]
@@ -185,7 +186,7 @@ def _sections(
         ),
         section(
             "variants", "Variants, controls and settings",
-            tables=named("variants", "settings"),
+            tables=named("variants", "split_order", "settings"),
         ),
         section(
             "space", "Inside the embeddings: Figs 2, 3 and 5",

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from hyperml_tf.experiments import BEYOND, OFF
+from hyperml_tf.experiments import BEYOND, OFF, base_of
 from hyperml_tf.reporting import paper
 
 # `replicate` can shorten every run; that leaves the configuration what it is.
@@ -155,8 +155,14 @@ class Results:
 
     @property
     def datasets(self) -> list[str]:
-        """Datasets with a run, in the paper's order."""
-        return sorted({g.dataset for g in self.groups}, key=paper.dataset_order)
+        """Datasets with a run, in the paper's order, split as the paper does."""
+        found = {g.dataset for g in self.groups if base_of(g.dataset) == g.dataset}
+        return sorted(found, key=paper.dataset_order)
+
+    @property
+    def split_otherwise(self) -> list[str]:
+        """Those whose held-out items are not the last in time: `ml1m-shuffled`."""
+        return sorted({g.dataset for g in self.groups} - set(self.datasets))
 
     def of(self, dataset: str, model: str) -> Group | None:
         """What stands for a column of Table 2; for "cml" the better of its two.

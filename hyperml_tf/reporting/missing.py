@@ -67,7 +67,7 @@ def _seeds(results: Results, titles: Mapping[str, str]) -> list[str]:
     short = [
         f"{title_of(g.name, titles)} on {paper.dataset_title(g.dataset)} ({g.n})"
         for g in results.main.values()
-        if g.n < SEEDS and g.model != "popularity"
+        if g.n < SEEDS and g.model != "popularity" and g.dataset in results.datasets
     ]
     if not short:
         return []

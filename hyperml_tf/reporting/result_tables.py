@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from hyperml_tf.experiments import BEYOND
+from hyperml_tf.experiments import BEYOND, base_of
 from hyperml_tf.reporting import comparisons, paper
 from hyperml_tf.reporting.groups import Group, Results
 from hyperml_tf.reporting.tables import BLANK, Table, percent, signed, spread
@@ -206,6 +206,38 @@ def table3(results: Results) -> Table:
     note = "Per cent. The paper has Meetup, Clothing, Sports and Cell phones."
     title = "Table 3: HyperML and HyperTS"
     return Table("table3", title, header, rows, note, text_columns=3)
+
+
+def split_order(results: Results, titles: Mapping[str, str]) -> Table:
+    """What it changes to hold out a user's last items in another order than time's."""
+    rows = []
+    for dataset in results.split_otherwise:
+        base = base_of(dataset)
+        order = dataset.removeprefix(f"{base}-")
+        for model in MODELS:
+            by_time = results.main.get((base, model))
+            otherwise = results.main.get((dataset, model))
+            if by_time is None or otherwise is None:
+                continue
+            head = [paper.dataset_title(base), titles[model]]
+            for name, group in (("time", by_time), (order, otherwise)):
+                row = [*head, name.replace("_", " "), str(group.n)]
+                row += [cell(group, metric) for metric in METRIC_TITLES]
+                rows.append([*row, f"{group.mean('ndcg10') / group.mean('hr10'):.2f}"])
+                head = ["", ""]
+            theirs = results.published(base, model)
+            if theirs:
+                row = ["", "", "paper", "", *(percent(v, 3) for v in theirs.values())]
+                rows.append([*row, f"{theirs['ndcg10'] / theirs['hr10']:.2f}"])
+    header = ["Dataset", "Model", "A user's rows by", "n", *METRIC_TITLES.values()]
+    header.append("nDCG@10 / HR@10")
+    note = (
+        "Per cent; same users, items and settings, but another last item. *File "
+        "order*: that of the publisher's file, not sorted by time. *Shuffled*: at "
+        "random. Items from the middle of a user's history are easier to tell."
+    )
+    title = "What the order of the split decides"
+    return Table("split_order", title, header, rows, note, text_columns=3)
 
 
 def sweep_table(

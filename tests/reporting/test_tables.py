@@ -51,6 +51,25 @@ def test_table_2_improves_over_the_best_baseline_by_hand():
     assert by_head(built, 1)["Improvement"] == "+4.55 %"  # as the paper prints it
 
 
+def test_another_order_of_the_split_stands_in_its_own_table_alone():
+    table = rows(
+        ("hyperml", "a", 0, 0.20), ("hyperml", "b", 0, 0.30), ("hyperml", "b", 1, 0.32)
+    )
+    table["hr10"] = [0.4, 0.5, 0.5]
+    table.loc[1:, "dataset"] = "games-shuffled"
+    found = results(table)
+    built = result_tables.split_order(found, TITLES)
+    assert built.rows == [
+        ["Games", "hyperml", "time", "1", "20.00", "40.00", "0.50"],
+        ["", "", "shuffled", "2", "31.00 ± 1.41", "50.00 ± 0.00", "0.62"],
+        ["", "", "paper", "", "23.164", "35.995", "0.64"],
+    ]
+    assert found.datasets == ["games"]
+    # One's own dataset keeps its dash.
+    table["dataset"] = "my-shop"
+    assert results(table).datasets == ["my-shop"]
+
+
 def test_table_4_sets_each_c_against_cml_and_the_paper_by_hand():
     table = rows(
         ("hyperml", "a", 0, 0.30),
