@@ -44,6 +44,13 @@ _POINTWISE = {  # they learn in fewer epochs
 CHOSEN = {
     "mlp": _POINTWISE,
     "ncf": _POINTWISE,
+    "lrml": {
+        "learning_rate": 3e-4,
+        "margin": 0.2,
+        "dropout": 0.0,
+        "epochs": 300,
+        "eval_every": 10,
+    },
     "hyperml": _HYPERBOLIC,
     "hyperts": _HYPERBOLIC,
     "cml": {"learning_rate": 0.003},
