@@ -7,7 +7,7 @@ import re
 import ml_collections
 import pytest
 
-from hyperml_tf.experiments import catalogue, record
+from hyperml_tf.experiments import base_of, catalogue, record
 from hyperml_tf.experiments import config as configs
 from hyperml_tf.experiments.config import ConfigError
 from hyperml_tf.models import MODELS, TITLES
@@ -141,3 +141,12 @@ def test_item_biases_belong_to_the_models_of_the_triplet_kind(model):
         plain = configs.config_hash(configs.resolve(config), "data")
         config.item_bias = True
         assert configs.config_hash(configs.resolve(config), "data") != plain
+
+
+def test_a_dataset_split_otherwise_has_the_settings_of_the_dataset():
+    assert base_of("ml1m-shuffled") == base_of("ml1m-file_order") == "ml1m"
+    assert base_of("my-shop") == "my-shop"  # one's own key may have a dash
+    shuffled = catalogue.load("ml1m-shuffled", "mf_bpr").to_dict()
+    assert shuffled.pop("dataset") == "ml1m-shuffled"
+    by_time = catalogue.load("ml1m", "mf_bpr").to_dict()
+    assert shuffled == {k: v for k, v in by_time.items() if k != "dataset"}
