@@ -44,6 +44,7 @@ _POINTWISE = {  # they learn in fewer epochs
 CHOSEN = {
     "mlp": _POINTWISE,
     "ncf": _POINTWISE,
+    "lrml": {"learning_rate": 3e-4, "margin": 0.1, "dropout": 0.2},
     "hyperml": _HYPERBOLIC,
     "hyperts": _HYPERBOLIC,
     "cml": {"learning_rate": 0.01, "dropout": 0.2},
