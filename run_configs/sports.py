@@ -35,7 +35,7 @@ _HARDEST = {
     "eval_every": 25,
 }
 _POINTWISE = {  # what the search of MLP on Games chose
-    "epochs": 60,
+    "epochs": 40,
     "eval_every": 5,
     "learning_rate": 0.003,
     "dropout": 0.5,
