@@ -37,7 +37,14 @@ _HARDEST = {
     "epochs": 150,
 }
 _POINTWISE = {"epochs": 20, "eval_every": 2, "dropout": 0.0}  # they learn in fewer
-CHOSEN = {model: {"dropout": 0.0} for model in ("cml", "cml_warp", "lrml")} | {
+CHOSEN = {model: {"dropout": 0.0} for model in ("cml", "cml_warp")} | {
+    "lrml": {
+        "learning_rate": 3e-4,
+        "margin": 0.1,
+        "dropout": 0.0,
+        "epochs": 60,
+        "eval_every": 2,  # it is best at epoch 8, and then falls below chance
+    },
     "mlp": _POINTWISE,
     "ncf": _POINTWISE,
     "hyperml": _HYPERBOLIC,

@@ -44,7 +44,12 @@ _POINTWISE = {  # what the search of MLP on Games chose
 CHOSEN = {
     "mlp": _POINTWISE,
     "ncf": _POINTWISE,
-    "lrml": {"learning_rate": 3e-4, "margin": 0.1, "dropout": 0.2},
+    "lrml": {
+        "learning_rate": 3e-4,
+        "margin": 0.1,
+        "dropout": 0.2,
+        "patience": 0,  # its validation falls for 100 epochs before it rises
+    },
     "hyperml": _HYPERBOLIC,
     "hyperts": _HYPERBOLIC,
     "cml": {"learning_rate": 0.01, "dropout": 0.2},
