@@ -8,7 +8,7 @@ from typing import Any
 
 import ml_collections
 
-from hyperml_tf.experiments import BEYOND, base_of
+from hyperml_tf.experiments import BEYOND, FOLDER, base_of
 from hyperml_tf.experiments.config import ConfigError
 
 #: The paper's ten, in the order of its tables.
@@ -16,8 +16,6 @@ PAPER_DATASETS = (
     "ml20m", "ml1m", "goodbooks", "yelp", "meetup",
     "clothing", "sports", "cellphones", "games", "automotive",
 )  # fmt: skip
-
-FOLDER = pathlib.Path(__file__).parents[2] / "run_configs"
 
 
 def path_of(dataset: str) -> pathlib.Path:

@@ -73,7 +73,9 @@ class LRML(TableRecommender):
         With weights a [I, N] of one user, r·u = a·(Mu), r·v = a·(Mv) and
         ‖r‖² = a MMᵀ aᵀ.
         """
-        items, keys, memory = self.item_table.table, self.keys, self.memory
+        # Read once, not in every turn of the loop.
+        read = (self.item_table.table, self.keys, self.memory)
+        items, keys, memory = map(tf.convert_to_tensor, read)
         item_memory = tf.matmul(items, memory, transpose_b=True)
         gram = tf.matmul(memory, memory, transpose_b=True)
 

@@ -95,7 +95,8 @@ class _PointwiseRecommender(Recommender):
     def _rows(self, tables, users, items, step):
         user, item = tables[0](users), tables[1](items)
         # Looked up before it is repeated, so that its gradient has a row once.
-        user = tf.broadcast_to(user, tf.shape(item))
+        shape = tf.broadcast_dynamic_shape(tf.shape(user), tf.shape(item))
+        user, item = tf.broadcast_to(user, shape), tf.broadcast_to(item, shape)
         if step is not None:
             # One draw for both sides: the masks are independent coordinates of it.
             both = self.dropout(tf.concat([user, item], axis=-1), step)

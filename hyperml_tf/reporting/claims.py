@@ -5,6 +5,7 @@ Holm-corrected over datasets, is below .05; it fails where both say the opposite
 it is undecided.
 """
 
+import itertools
 import json
 import math
 from collections.abc import Mapping
@@ -130,15 +131,17 @@ def lead(
 ) -> Table:
     """Whether a hyperbolic row leads every Euclidean one, options included."""
     rows = []
-    for row in significance.to_dict("records"):
-        if row["question"] != "lead":
-            continue
-        dataset, metric = row["dataset"], row["metric"]
+    tests = comparisons.by_cell(significance)
+    for dataset, metric in itertools.product(results.datasets, METRIC_TITLES):
         ours = results.best_hyperbolic(dataset)
         other = results.best_euclidean(dataset, metric)
         if not ours or not other:
             continue
-        answer = {"holds": "yes", "fails": "no"}.get(verdict(row), "undecided")
+        pair = comparisons.configs(ours, other)
+        row = tests.get(("lead", dataset, metric, pair))
+        answer = BLANK
+        if row:
+            answer = {"holds": "yes", "fails": "no"}.get(verdict(row), "undecided")
         cells = [paper.dataset_title(dataset), METRIC_TITLES[metric]]
         for group in (ours, other):
             cells += [title_of(group.name, titles), cell(group, metric)]
@@ -162,7 +165,8 @@ def variants(
     cells = comparisons.by_cell(significance)
     for group in results.groups:
         centre = results.main.get((group.dataset, group.model))
-        if not group.variant or centre is None or group is centre:
+        shown = group.dataset in results.datasets
+        if not (shown and group.variant) or centre is None or group is centre:
             continue
         row = [paper.dataset_title(group.dataset), titles[group.model]]
         row += [_changes(group, centre), str(group.n)]
@@ -229,6 +233,8 @@ def settings(results: Results, titles: Mapping[str, str]) -> Table:
     """The settings that stand for every model, field by field."""
     rows = []
     for (dataset, name), group in results.main.items():
+        if dataset not in results.datasets:
+            continue
         hidden = ("dataset", "model", "init_scale")
         shown = {k: v for k, v in sorted(group.config.items()) if k not in hidden}
         text = ", ".join(f"{k} {_plain(v)}" for k, v in shown.items())

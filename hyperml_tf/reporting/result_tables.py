@@ -227,14 +227,20 @@ def split_order(results: Results, titles: Mapping[str, str]) -> Table:
                 head = ["", ""]
             theirs = results.published(base, model)
             if theirs:
-                row = ["", "", "paper", "", *(percent(v, 3) for v in theirs.values())]
+                row = [
+                    "",
+                    "",
+                    "paper",
+                    "",
+                    *(percent(theirs[m], 3) for m in METRIC_TITLES),
+                ]
                 rows.append([*row, f"{theirs['ndcg10'] / theirs['hr10']:.2f}"])
     header = ["Dataset", "Model", "A user's rows by", "n", *METRIC_TITLES.values()]
     header.append("nDCG@10 / HR@10")
     note = (
         "Per cent; same users, items and settings, but another last item. *File "
         "order*: that of the publisher's file, not sorted by time. *Shuffled*: at "
-        "random. Items from the middle of a user's history are easier to tell."
+        "random."
     )
     title = "What the order of the split decides"
     return Table("split_order", title, header, rows, note, text_columns=3)

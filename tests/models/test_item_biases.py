@@ -92,7 +92,8 @@ def test_scores_have_the_biases_of_their_items(key, rng):
     np.testing.assert_allclose(pairs, slow, atol=TOLERANCE)
     everything = model.score_all(users).numpy()
     assert everything.dtype == np.float64
-    np.testing.assert_allclose(everything, slow, atol=1e-9)
+    # LRML weighs its memory in float32.
+    np.testing.assert_allclose(everything, slow, atol=1e-6 if key == "lrml" else 1e-9)
 
 
 @pytest.mark.parametrize("key", TRIPLET)

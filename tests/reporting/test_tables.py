@@ -6,6 +6,7 @@ from matplotlib import pyplot as plt
 
 from hyperml_tf.experiments import record
 from hyperml_tf.reporting import (
+    claims,
     documents,
     groups,
     result_tables,
@@ -17,7 +18,7 @@ from tests.reporting.test_groups import rows
 
 TITLES = {m: m for m in result_tables.MODELS}
 PAPER = {
-    ("games", "hyperml"): {"ndcg10": 0.23164, "hr10": 0.35995},
+    ("games", "hyperml"): {"hr10": 0.35995, "ndcg10": 0.23164},
     ("games", "mf_bpr"): {"ndcg10": 0.22156, "hr10": 0.34877},
 }
 
@@ -65,9 +66,12 @@ def test_another_order_of_the_split_stands_in_its_own_table_alone():
         ["", "", "paper", "", "23.164", "35.995", "0.64"],
     ]
     assert found.datasets == ["games"]
-    # One's own dataset keeps its dash.
-    table["dataset"] = "my-shop"
-    assert results(table).datasets == ["my-shop"]
+    variant = table.assign(variant="c=2")
+    assert not claims.variants(results(variant), TITLES, pd.DataFrame()).rows
+    # One's own dataset keeps its dash, and its name.
+    for own in ("my-shop", "my-shop-shuffled", "shuffled"):
+        table["dataset"] = own
+        assert results(table).datasets == [own]
 
 
 def test_table_4_sets_each_c_against_cml_and_the_paper_by_hand():

@@ -20,7 +20,7 @@ K = 7
 SOON = ("hyperml", "lrml")
 LATER = ("hyperts", "cml", "mf_bpr", "biased", "gmf", "mlp", "ncf", "popularity")
 KEYS = [*SOON, *(pytest.param(key, marks=pytest.mark.slow) for key in LATER)]
-# float32 arithmetic in `score` of models without points; float64 elsewhere.
+# float32 arithmetic in the scores of models without points; float64 elsewhere.
 NETWORKS = ("gmf", "mlp", "ncf")
 TOLERANCE = dict.fromkeys(("lrml", "biased", *NETWORKS), 1e-5)
 # Without an index, and so without `similar_items`.
