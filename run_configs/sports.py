@@ -26,14 +26,6 @@ _HYPERBOLIC = {
     "margin": 0.1,
     "dropout": 0.2,
 }
-_HARDEST = {
-    "dim": 128,
-    "negatives": 3,
-    "negative_choice": "hardest",
-    "learning_rate_decay": 0.99,
-    "epochs": 300,
-    "eval_every": 25,
-}
 # Not searched here: what MLP's search on Games chose, with NCF's three layers.
 _POINTWISE = {
     "epochs": 40,
@@ -55,15 +47,6 @@ CHOSEN = {
     "hyperts": _HYPERBOLIC,
     "cml": {"learning_rate": 0.01, "dropout": 0.2},
     "mf_bpr": {"l2": 0.03, "learning_rate": 0.003},
-    "hyperml+": _HARDEST
-    | {
-        "learning_rate": 0.001,
-        "distortion_weight": 0.1,
-        "margin": 0.5,
-        "dropout": 0.5,
-    },
-    "cml+": _HARDEST | {"dropout": 0.5},
-    "mf_bpr+": _HARDEST,
 }
 
 
