@@ -44,7 +44,7 @@ CHOSEN = {model: {"dropout": 0.0} for model in ("cml", "cml_warp")} | {
         "margin": 0.1,
         "dropout": 0.0,
         "epochs": 60,
-        "eval_every": 2,  # it is best at epoch 8, and then falls below chance
+        "eval_every": 2,  # best at epoch 8; it falls from then on
     },
     "mlp": _POINTWISE,
     "ncf": _POINTWISE,
