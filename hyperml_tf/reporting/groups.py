@@ -153,7 +153,7 @@ class Results:
     main: dict[tuple[str, str], Group]
     published: Callable[[str, str], Mapping[str, float]]
 
-    @property
+    @functools.cached_property
     def datasets(self) -> list[str]:
         """Datasets with a run, in the paper's order, split as the paper does."""
         found = {g.dataset for g in self.groups if base_of(g.dataset) == g.dataset}
