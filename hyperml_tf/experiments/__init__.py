@@ -13,6 +13,8 @@ BEYOND = "+"
 OFF: dict[str, object] = {
     "patience": 0,
     "loss": "hinge",
+    "score": "distance",
+    "origin_weight": 0.0,
     "negatives": 1,
     "negative_choice": "each",
     "item_bias": False,

@@ -48,6 +48,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "c": (0.0, 1e6),
     "dropout": (0.0, 0.99),
     "l2": (0.0, 1e6),
+    "origin_weight": (0.0, 1e6),
     "norm_penalty": (0.0, 1e6),
     "init_scale": (0.0, 1.0),
     "negatives": (1, 1000),
@@ -62,6 +63,7 @@ _CHOICES = {
     "negative_sampler": ("uniform", "popularity"),
     "dense_init": ("glorot", "paper"),
     "loss": ("hinge", "softplus"),
+    "score": ("distance", "product"),
 }
 
 
@@ -115,6 +117,8 @@ def hyperts() -> ml_collections.ConfigDict:
     config.margin = 0.5
     config.loss = "hinge"  # Eq. 11; "softplus" goes beyond the paper
     config.distortion_weight = 0.1
+    config.score = "distance"  # "product" goes beyond the paper
+    config.origin_weight = 0.0  # more: likewise
     return _of_triplets(config)
 
 

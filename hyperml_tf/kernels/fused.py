@@ -21,6 +21,8 @@ def _hyperbolic(model) -> dict[str, Any]:
         "margin": model.pull_push.margin,
         "loss": model.pull_push.loss,
         "distortion_weight": model.distortion_weight,
+        "product": model.by_product,
+        "origin_weight": model.origin_weight,
     }
 
 

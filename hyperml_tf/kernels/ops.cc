@@ -46,6 +46,8 @@ REGISTER_OP("HypermlSteps")
     .Attr("c: float = 1.0")
     .Attr("margin: float = 0.0")
     .Attr("distortion_weight: float = 0.0")
+    .Attr("product: bool = false")
+    .Attr("origin_weight: float = 0.0")
     .Attr("l2: float = 0.0")
     .Attr("norm_penalty: float = 0.0")
     .Attr("memory_size: int >= 0 = 0")
@@ -77,6 +79,8 @@ Settings ReadSettings(tf::OpKernelConstruction* context, absl::Status* status) {
   read("c", &settings.c);
   read("margin", &settings.margin);
   read("distortion_weight", &settings.distortion_weight);
+  read("product", &settings.product);
+  read("origin_weight", &settings.origin_weight);
   read("l2", &settings.l2);
   read("norm_penalty", &settings.norm_penalty);
   read("memory_size", &settings.memory_size);

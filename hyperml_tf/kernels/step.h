@@ -26,6 +26,8 @@ struct Settings {
   float c;                  // curvature
   float margin;             // m
   float distortion_weight;  // gamma
+  bool product;             // score by the polarised product, not the distance
+  float origin_weight;      // of d^2(0, x) of a triplet's points
   float l2;
   float norm_penalty;       // of CML
   int memory_size;          // N of LRML

@@ -189,6 +189,34 @@ inline Smooth PullPush(const Settings& settings, float violation, float share) {
   return {std::max(violation, 0.f), violation > 0 ? share : 0.f};
 }
 
+// As `Evaluate` for points, with what goes beyond the paper: scores
+// (d^2(0,v) - d^2(u,v))/2, and a penalty on the squared distances from the origin.
+inline Terms EvaluateBeyond(const Settings& settings, const Geometry& g,
+                            const Pair& pos, const Pair& neg, float share,
+                            Coefficients* k) {
+  const float c = settings.c, gamma = settings.distortion_weight;
+  const float of_pair = settings.product ? 0.5f : 1.f, of_norm = 1 - of_pair;
+  // Pairs with the origin, whose gap is the point itself.
+  const Pair u = MakePair(c, 0, g.uu, g.uu), p = MakePair(c, 0, g.pp, g.pp),
+             n = MakePair(c, 0, g.nn, g.nn);
+  const Smooth loss = PullPush(
+      settings,
+      settings.margin + of_pair * (pos.squared_distance - neg.squared_distance) -
+          of_norm * (p.squared_distance - n.squared_distance),
+      share);
+  AddPairGradient(pos, c, of_pair * loss.slope, gamma * share, &k->u, &k->p, &k->up);
+  AddPairGradient(neg, c, -of_pair * loss.slope, gamma * share, &k->u, &k->n, &k->un);
+  const float shrink = settings.origin_weight * share, lift = of_norm * loss.slope;
+  float origin = 0;  // has no row
+  AddPairGradient(u, c, shrink, 0, &origin, &k->u, &k->u);
+  AddPairGradient(p, c, shrink - lift, 0, &origin, &k->p, &k->p);
+  AddPairGradient(n, c, shrink + lift, 0, &origin, &k->n, &k->n);
+  const float distortion = pos.distortion + neg.distortion;
+  const float squares = u.squared_distance + p.squared_distance + n.squared_distance;
+  return {loss.value + gamma * distortion + settings.origin_weight * squares, loss.value,
+          distortion};
+}
+
 // Loss of one triplet; its gradient divided by the batch goes to `k`.
 inline Terms Evaluate(const Settings& settings, const Geometry& g, float share,
                       Coefficients* k) {
@@ -214,6 +242,9 @@ inline Terms Evaluate(const Settings& settings, const Geometry& g, float share,
   }
   const float c = settings.c, gamma = settings.distortion_weight;
   const Pair pos = MakePair(c, g.uu, g.pp, g.up), neg = MakePair(c, g.uu, g.nn, g.un);
+  if (settings.product || settings.origin_weight > 0) {
+    return EvaluateBeyond(settings, g, pos, neg, share, k);
+  }
   const Smooth loss = PullPush(
       settings, settings.margin + pos.squared_distance - neg.squared_distance, share);
   const float pull = loss.slope;
@@ -378,6 +409,12 @@ class TrainerOf final : public Trainer {
 #pragma omp simd reduction(+ : gap)
     for (int j = 0; j < dim(); ++j) gap += Square(by_user * user[j] - by_item * item[j]);
     if (settings_.model == Model::kCML) return gap;
+    if (settings_.product) {
+      const float c = settings_.c, by_user_squared = Square(by_user) * Dot(user, user);
+      const float norm = squared * Square(by_item);
+      return MakePair(c, by_user_squared, norm, gap).squared_distance -
+             MakePair(c, 0, norm, norm).squared_distance;
+    }
     return gap / std::max(1 - settings_.c * squared * Square(by_item), kBallMargin);
   }
 

@@ -24,6 +24,9 @@ class _HyperbolicRecommender(TableRecommender):
         margin: m of the pull-push loss.
         loss: "hinge", the paper's, or "softplus".
         distortion_weight: γ.
+        score: "distance", the paper's, or "product", see `score`.
+        origin_weight: of d_c(0, x)², added for the three points x of each triplet;
+            0 in the paper.
         **options: see `TableRecommender`.
     """
 
@@ -38,26 +41,51 @@ class _HyperbolicRecommender(TableRecommender):
         margin: float,
         distortion_weight: float,
         loss: str = "hinge",
+        score: str = "distance",
+        origin_weight: float = 0.0,
         **options,
     ):
         super().__init__(num_users, num_items, **options)
+        self.by_product = score == "product"
+        self.origin_weight = origin_weight
         self.c, self.distortion_weight = c, distortion_weight
         self.distance = GyrovectorDistance(c)
         self.squared_distance = GyrovectorDistance(c, squared=True)
         self.pull_push = PullPushLoss(margin, loss)
         self.distortion = DistortionLoss(c)
 
+    @property
+    def by_distance(self) -> bool:
+        """Whether the nearest items score highest: no biases, not by the product."""
+        return not self.by_product and self.item_biases is None
+
     def points(self, rows: tf.Tensor) -> tf.Tensor:
         """Points of the ball [..., D] from rows of a table, masked or not."""
         raise NotImplementedError
 
     def score(self, users, items):
-        """-d_c(u, v); with item biases -d_c(u, v)² + b, the loss's score."""
+        """-d_c(u, v); with item biases -d_c(u, v)² + b, the loss's score.
+
+        By the product, [d_c(0, v)² - d_c(u, v)²]/2 + b. In flat space the polarisation
+        identity ⟨u, v⟩ = [‖u‖² + ‖v‖² - ‖u - v‖²]/2 makes this the score of MF-BPR,
+        less ‖u‖²/2, which orders no items; distances alone favour the origin.
+        """
         user = self.points(self.user_table(users))
         item = self.points(self.item_table(items))
-        if self.item_biases is None:
+        if self.by_distance:
             return -self.distance(user, item)
-        return self.biases(items) - self.squared_distance(user, item)
+        return self.biases(items) - self._farness(user, item)
+
+    def _farness(self, user, item):
+        """What Eq. 11 compares, [...]: d_c(u, v)², or that less d_c(0, v)², halved."""
+        squared = self.squared_distance(user, item)
+        if not self.by_product:
+            return squared
+        return (squared - self._squared_norm(item)) / 2
+
+    def _squared_norm(self, point):
+        """d_c(0, x)² [...] of points x [..., D]."""
+        return poincare.squared_distance(tf.zeros_like(point), point, self.c)
 
     def train_loss(self, users, pos_items, neg_items, step=None):
         """Eq. 13, means over the batch."""
@@ -65,21 +93,28 @@ class _HyperbolicRecommender(TableRecommender):
         user, pos_item, neg_item = (self.points(row) for row in rows)
         pull_push = tf.reduce_mean(
             self.pull_push(
-                self.squared_distance(user, pos_item) - self.biases(pos_items),
-                self.squared_distance(user, neg_item) - self.biases(neg_items),
+                self._farness(user, pos_item) - self.biases(pos_items),
+                self._farness(user, neg_item) - self.biases(neg_items),
             )
         )
         distortion = tf.reduce_mean(self.distortion(user, pos_item, neg_item))
         total = pull_push + self.distortion_weight * distortion
+        if self.origin_weight:
+            norms = sum(map(self._squared_norm, (user, pos_item, neg_item)))
+            total += self.origin_weight * tf.reduce_mean(norms)
         return {"total": total, "pull_push": pull_push, "distortion": distortion}
 
     def score_all(self, users):
-        """Inner products; with biases -d² + b, which no inner product orders."""
-        if self.item_biases is None:
+        """Inner products; no inner product orders by what is not the distance."""
+        if self.by_distance:
             return super().score_all(users)
         user = self._queries(users)[:, tf.newaxis]
         distance = lift.lifted_to_distance(self._products(users), user, self.c)
-        return self._all_biases() - tf.square(distance)
+        farness = tf.square(distance)
+        if self.by_product:
+            item = self.points(self._exact(self.item_table))
+            farness = (farness - self._squared_norm(item)) / 2
+        return self._all_biases() - farness
 
     def query_vectors(self, users):
         """ψ(u) of `geometry.lift`."""

@@ -33,6 +33,12 @@ class Embedding:
     hyperbolic: bool
 
     @property
+    def ordered_by_distance(self) -> bool:
+        """Whether the nearest items score highest."""
+        config = self.run.config
+        return not config.get("item_bias") and config.get("score") != "product"
+
+    @property
     def trained_items(self) -> np.ndarray:
         """Row indices of items with a training interaction: the others never moved."""
         return np.unique(self.interactions.train_item)

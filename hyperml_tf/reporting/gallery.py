@@ -153,10 +153,8 @@ class Gallery:
         for dataset in self.sources.results.datasets:
             embedding = self.embedding(dataset, "hyperml")
             title = paper.dataset_title(dataset)
-            if embedding is not None and embedding.run.config.get("item_bias"):
-                self.notes.append(
-                    f"{title}: no explorer, as item biases are part of the scores."
-                )
+            if embedding is not None and not embedding.ordered_by_distance:
+                self.notes.append(f"{title}: no explorer, as scores are no distances.")
                 continue
             placed = self._placed(dataset, "hyperml")
             if placed is not None:

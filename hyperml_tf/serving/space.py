@@ -145,7 +145,8 @@ def points_of(model: Recommender) -> Points | None:
     """Points of a trained model; None where no space orders items as it does.
 
     None with item biases too: -d² + b on a ball is the order of no inner product, and
-    for the other models an index of their own would be needed.
+    for the other models an index of their own would be needed. Nor is the hyperbolic
+    models' product the order of one.
     """
     return None if model.item_biases is not None else _points(model)
 
@@ -158,6 +159,8 @@ def _points(model: Recommender) -> Points | None:
 @_points.register(HyperML)
 @_points.register(HyperTS)
 def _(model):
+    if not model.by_distance:
+        return None
     users, items = (model.points(table) for table in _tables(model))
     return Points(Ball(model.c), users, items)
 

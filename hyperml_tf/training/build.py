@@ -15,8 +15,8 @@ from hyperml_tf.optimizers import (
 # Fields of a config that are arguments of the model's constructor.
 _MODEL_FIELDS = (
     "dim", "init_scale", "dropout", "c", "margin", "distortion_weight", "l2",
-    "loss", "negative_choice", "item_bias", "norm_penalty", "memory_size", "layers",
-    "dense_init",
+    "origin_weight", "score", "loss", "negative_choice", "item_bias", "norm_penalty",
+    "memory_size", "layers", "dense_init",
 )  # fmt: skip
 
 

@@ -28,11 +28,15 @@ def compiled():
 def make(
     key, optimizer="adam", users=12, items=9, dim=16, c=1.0, margin=0.5,
     distortion_weight=0.1, l2=0.01, dropout=0.0, init_scale=0.1, rate=1e-2,
-    loss="hinge", norm_penalty=0.0, rescale=True, memory_size=6,
+    loss="hinge", norm_penalty=0.0, rescale=True, memory_size=6, score="distance",
+    origin_weight=0.0,
 ):  # fmt: skip
     """A compiled model with slots; equal arguments give equal bits."""
     options = dict(dim=dim, init_scale=init_scale, dropout=dropout, seed=3)
-    ball = dict(c=c, margin=margin, loss=loss, distortion_weight=distortion_weight)
+    ball = dict(
+        c=c, margin=margin, loss=loss, distortion_weight=distortion_weight,
+        score=score, origin_weight=origin_weight,
+    )  # fmt: skip
     outer = OPTIMIZERS[optimizer](rate)
     if key == "hyperml":
         model = HyperML(users, items, **ball, **options)

@@ -126,9 +126,16 @@ def test_steps_equal_the_reference_with_softplus(key, margin, rng):
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize(
     ("key", "control"),
-    [("cml", {"norm_penalty": 0.3}), ("hyperml", {"rescale": False})],
+    [
+        ("cml", {"norm_penalty": 0.3}),
+        ("hyperml", {"rescale": False}),
+        ("hyperml", {"score": "product"}),
+        ("hyperts", {"score": "product", "loss": "softplus", "c": 2.0}),
+        ("hyperml", {"origin_weight": 0.2}),
+        ("hyperts", {"origin_weight": 0.2, "score": "product", "c": 0.0}),
+    ],
 )
-def test_the_controls_equal_the_reference(key, control, optimizer, rng):
+def test_the_options_equal_the_reference(key, control, optimizer, rng):
     triplets = random_triplets(rng, 90)
     size = dict(init_scale=0.2)
     one, other, plain = (
@@ -293,11 +300,15 @@ def test_a_checkpoint_moves_between_the_kernels(key, tmp_path, rng):
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.5])
-@pytest.mark.parametrize("key", MODELS)
-def test_the_hardest_negative_is_chosen_before_every_step(key, dropout, rng):
+@pytest.mark.parametrize(
+    ("key", "score"),
+    [*((key, "distance") for key in MODELS), *((key, "product") for key in MODELS[:2])],
+)
+def test_the_hardest_negative_is_chosen_before_every_step(key, score, dropout, rng):
     users, pos_items, _ = random_triplets(rng, 90)
     neg_items = rng.integers(0, 9, (90, 3)).astype(np.int32)
-    model, stepped, given = (make(key, dropout=dropout) for _ in range(3))
+    options = dict(dropout=dropout, score=score, init_scale=0.2)
+    model, stepped, given = (make(key, **options) for _ in range(3))
     model.negative_choice = stepped.negative_choice = "hardest"
     hardest = []
     for start in range(0, 90, BATCH):
