@@ -48,6 +48,19 @@ CHOSEN = {
         "negative_choice": "hardest",
     },
     "cml+": {"dim": 128, "dropout": 0.6, "negative_choice": "hardest"},
+    "hyperts+": {
+        "score": "product",
+        "loss": "softplus",
+        "margin": 0.0,
+        "distortion_weight": 0.0,
+        "origin_weight": 0.03,
+        "c": 2.0,
+        "dim": 128,
+        "dropout": 0.2,
+        "learning_rate": 0.003,
+        "negatives": 3,
+        "negative_choice": "hardest",
+    },
 }
 
 

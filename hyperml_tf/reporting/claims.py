@@ -160,15 +160,15 @@ def lead(
 def variants(
     results: Results, titles: Mapping[str, str], significance: pd.DataFrame
 ) -> Table:
-    """Every changed configuration against what stands for its model."""
+    """Every changed configuration against what it changes."""
     rows = []
     cells = comparisons.by_cell(significance)
     for group in results.groups:
-        centre = results.main.get((group.dataset, group.model))
+        centre = results.centre(group)
         shown = group.dataset in results.datasets
         if not (shown and group.variant) or centre is None or group is centre:
             continue
-        row = [paper.dataset_title(group.dataset), titles[group.model]]
+        row = [paper.dataset_title(group.dataset), title_of(centre.name, titles)]
         row += [_changes(group, centre), str(group.n)]
         for metric in METRIC_TITLES:
             key = group.dataset, metric, comparisons.configs(group, centre)
@@ -178,7 +178,7 @@ def variants(
     for title in METRIC_TITLES.values():
         header += [title, "difference", "95 % interval"]
     note = (
-        "Each against the model's own row above, in points, paired over users. "
+        "Each against the row above that it changes, in points, paired over users. "
         "Several are tried on one dataset, so an interval that just misses 0 is weak."
     )
     title = "Variants and controls"

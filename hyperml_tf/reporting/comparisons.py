@@ -56,7 +56,7 @@ def questions(
 
     "table2" is HyperML against the best baseline, "lead" the best hyperbolic row
     against the best Euclidean one, options beyond the paper included; "variant" every
-    changed configuration against what stands for its model.
+    changed configuration against what it changes.
     """
     yield (
         "table2",
@@ -72,9 +72,8 @@ def questions(
         first, second = (results.of(dataset, model) for model in models)
         yield question, first, second
     for group in results.groups:
-        centre = results.main.get((dataset, group.model))
         if group.dataset == dataset and group.variant:
-            yield "variant", group, centre
+            yield "variant", group, results.centre(group)
 
 
 def compare_all(results: Results, runs: RunsOf) -> pd.DataFrame:

@@ -173,6 +173,15 @@ class Results:
         found = [self.main[dataset, m] for m in models if (dataset, m) in self.main]
         return max(found, key=lambda g: g.mean("valid_ndcg10"), default=None)
 
+    def centre(self, changed: Group) -> Group | None:
+        """What a changed configuration is held against: the model's own row.
+
+        For a change of settings beyond the paper ("+ c=0") it is their row.
+        """
+        of_beyond = changed.variant.startswith(f"{BEYOND} ")
+        name = changed.model + (BEYOND if of_beyond else "")
+        return self.main.get((changed.dataset, name))
+
     def best_hyperbolic(self, dataset: str) -> Group | None:
         """The best row of a hyperbolic model on validation, options included."""
         return self._best(dataset, "valid_ndcg10", hyperbolic=True)

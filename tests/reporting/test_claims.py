@@ -72,3 +72,18 @@ def test_variants_are_told_by_what_they_change(sources):
     assert set(rows) == {"negatives 3", "distortion_weight 0"}
     assert rows["negatives 3"][8] == "+50.00"  # HR@10
     assert rows["distortion_weight 0"][8] == "−50.00"
+
+
+def test_a_variant_beyond_the_paper_is_held_against_that_row(
+    sources, make_run, tmp_path
+):
+    make_run(
+        config_hash="f" * 12, ndcg=0.1, ranks=MISSED,
+        variant="+ negatives=5", distortion_weight=0.1, negatives=5,
+    )  # fmt: skip
+    none = pd.DataFrame()
+    sources = gather(tmp_path / "runs", tmp_path / "data", none, none)
+    table = claims.variants(sources.results, TITLES, sources.significance)
+    (row,) = (row for row in table.rows if row[2] == "negatives 5")
+    # All hit by HyperML +, half by HyperML.
+    assert (row[1], row[8]) == ("HyperML +", "−100.00")
