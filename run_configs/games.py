@@ -19,7 +19,8 @@ TRAINING = {"epochs": 1200, "patience": 3}  # until validation stops improving
 
 # Chosen on validation, seed 0, each the best of 12 by successive halving
 # (`searches.csv`), at d 64, batch 512 and Adam: HyperML's are the defaults, and
-# HyperTS has them too. + likewise of 12, at d 64 or 128, by the hardest of n negatives.
+# HyperTS has them too. + likewise of 12 (MF-BPR: 24), at d 64 or 128, by the hardest of
+# n negatives.
 # MLP's are the best of 6, to epoch 60; NCF has them too, with its three layers.
 _POINTWISE = {
     "epochs": 60,
@@ -40,13 +41,7 @@ CHOSEN = {
         "negatives": 3,
         "negative_choice": "hardest",
     },
-    "mf_bpr+": {
-        "dim": 128,
-        "l2": 0.03,
-        "learning_rate": 0.001,
-        "negatives": 3,
-        "negative_choice": "hardest",
-    },
+    "mf_bpr+": {"dim": 128},
     "cml+": {"dim": 128, "dropout": 0.6, "negative_choice": "hardest"},
     "hyperts+": {
         "score": "product",
