@@ -19,8 +19,8 @@ PAPER = {
 TRAINING = {"epochs": 600, "patience": 3}  # until validation stops improving
 
 # Chosen on validation, seed 0, each the best of 12 by successive halving
-# (`searches.csv`), at d 64, batch 512 and Adam; HyperTS has HyperML's. + likewise of 20,
-# at d 64 or 128, with the hardest of 3 negatives or with one.
+# (`searches.csv`), at d 64, batch 512 and Adam; HyperTS has HyperML's. + likewise
+# of 20, at d 64 or 128, with the hardest of 3 negatives or with one.
 _HYPERBOLIC = {
     "learning_rate": 3e-4,
     "distortion_weight": 0.25,
