@@ -43,11 +43,8 @@ CHOSEN = {
     },
     "mf_bpr+": {"dim": 128},
     "cml+": {"dim": 128, "dropout": 0.6, "negative_choice": "hardest"},
-    "hyperts+": {
-        "score": "product",
-        "loss": "softplus",
-        "margin": 0.0,
-        "distortion_weight": 0.0,
+    "hyperts+": defaults.PRODUCT
+    | {
         "origin_weight": 0.03,
         "c": 2.0,
         "dim": 128,

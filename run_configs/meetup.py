@@ -49,11 +49,8 @@ CHOSEN = {
     "hyperts": _HYPERBOLIC,
     "cml": {"learning_rate": 0.003},
     "mf_bpr": {"l2": 0.01, "learning_rate": 0.003},
-    "hyperts+": {
-        "score": "product",
-        "loss": "softplus",
-        "margin": 0.0,
-        "distortion_weight": 0.0,
+    "hyperts+": defaults.PRODUCT
+    | {
         "origin_weight": 0.005,
         "c": 2.0,
         "dim": 128,

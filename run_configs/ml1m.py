@@ -56,11 +56,8 @@ CHOSEN = {model: {"dropout": 0.0} for model in ("cml", "cml_warp")} | {
     "cml+": _HARDEST | {"dropout": 0.2},
     "mf_bpr+": _HARDEST | {"l2": 0.001},
     "hyperts+": _HARDEST
+    | defaults.PRODUCT
     | {
-        "score": "product",
-        "loss": "softplus",
-        "margin": 0.0,
-        "distortion_weight": 0.0,
         "origin_weight": 3e-4,
         "c": 2.0,
         "dropout": 0.0,

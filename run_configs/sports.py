@@ -48,11 +48,8 @@ CHOSEN = {
     "hyperts": _HYPERBOLIC,
     "cml": {"learning_rate": 0.01, "dropout": 0.2},
     "mf_bpr": {"l2": 0.03, "learning_rate": 0.003},
-    "hyperts+": {
-        "score": "product",
-        "loss": "softplus",
-        "margin": 0.0,
-        "distortion_weight": 0.0,
+    "hyperts+": defaults.PRODUCT
+    | {
         "origin_weight": 0.02,
         "dim": 128,
         "dropout": 0.0,

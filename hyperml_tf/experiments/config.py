@@ -29,6 +29,15 @@ PAPER_GRID: dict[str, tuple] = {
     "margin": (0.1, 0.2, 0.5),
 }
 
+#: HyperTS with these is MF-BPR with a curvature: at c = 0 it is MF-BPR, `origin_weight`
+#: its L2.
+PRODUCT = {
+    "score": "product",
+    "loss": "softplus",
+    "margin": 0.0,
+    "distortion_weight": 0.0,
+}
+
 OPTIMIZERS = ("adam", "adam_dense", "adagrad", "sgd", "riemannian_adam")
 
 #: Fields that describe a row rather than change a number in it.
