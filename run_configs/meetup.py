@@ -49,6 +49,12 @@ CHOSEN = {
     "hyperts": _HYPERBOLIC,
     "cml": {"learning_rate": 0.003},
     "mf_bpr": {"l2": 0.01, "learning_rate": 0.003},
+    "mf_bpr+": {
+        "dim": 128,
+        "negatives": 3,
+        "negative_choice": "hardest",
+        "epochs": 300,
+    },
     "hyperts+": defaults.PRODUCT
     | {
         "origin_weight": 0.01,
