@@ -52,12 +52,10 @@ _MODELS: dict[type, tuple[type | None, str, Callable[[Any], dict[str, Any]]]] = 
 }
 
 # Class -> the op's name, the lists of slots, the hyper-parameters that are attributes.
+_OF_ADAM = ("_momentums", "_velocities"), ("beta_1", "beta_2", "epsilon")
 _OPTIMIZERS: dict[type, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
-    LazyAdam: (
-        "adam",
-        ("_momentums", "_velocities"),
-        ("beta_1", "beta_2", "epsilon"),
-    ),
+    LazyAdam: ("adam", *_OF_ADAM),
+    keras.optimizers.Adam: ("adam_dense", *_OF_ADAM),
     keras.optimizers.Adagrad: ("adagrad", ("_accumulators",), ("epsilon",)),
     keras.optimizers.SGD: ("sgd", (), ()),
 }
@@ -143,8 +141,9 @@ class FusedSteps:
         wrapper, name, attributes = _MODELS.get(type(model), (None, "", None))
         if attributes is None:
             raise KernelUnavailable(f"{type(model).__name__} has no fused kernel")
-        wrapped = wrapper is not None and type(optimizer) is wrapper
-        inner: Any = optimizer.inner if wrapped else optimizer  # type: ignore
+        inner: Any = optimizer
+        if wrapper is not None:
+            inner = optimizer.inner if type(optimizer) is wrapper else None  # type: ignore
         if type(inner) not in _OPTIMIZERS or not _is_plain(optimizer, inner):
             raise KernelUnavailable(
                 "only plain adam, adagrad and sgd, with retraction by projection, have "

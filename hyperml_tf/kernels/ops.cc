@@ -39,7 +39,7 @@ REGISTER_OP("HypermlSteps")
     .Attr("num_tables: int >= 2")
     .Attr("num_slots: int >= 0")
     .Attr("model: {'hyperml', 'hyperts', 'cml', 'lrml', 'mf_bpr'}")
-    .Attr("optimizer: {'adam', 'adagrad', 'sgd'}")
+    .Attr("optimizer: {'adam', 'adam_dense', 'adagrad', 'sgd'}")
     .Attr("loss: {'hinge', 'softplus'} = 'hinge'")
     .Attr("batch_size: int >= 1")
     .Attr("dim: int >= 1")
@@ -95,9 +95,10 @@ Settings ReadSettings(tf::OpKernelConstruction* context, absl::Status* status) {
                    : model == "cml"     ? Model::kCML
                    : model == "lrml"    ? Model::kLRML
                                         : Model::kMFBPR;
-  settings.optimizer = optimizer == "adam"      ? Optimizer::kAdam
-                       : optimizer == "adagrad" ? Optimizer::kAdagrad
-                                                : Optimizer::kSgd;
+  settings.optimizer = optimizer == "adam"         ? Optimizer::kAdam
+                       : optimizer == "adam_dense" ? Optimizer::kAdamDense
+                       : optimizer == "adagrad"    ? Optimizer::kAdagrad
+                                                   : Optimizer::kSgd;
   settings.loss = loss == "softplus" ? Loss::kSoftplus : Loss::kHinge;
   settings.seed = static_cast<uint64_t>(seed);
   return settings;
@@ -181,9 +182,7 @@ class StepsOp : public tf::OpKernel {
                 absl::InvalidArgumentError("lrml needs memory_size > 0"));
     int num_slots;
     OP_REQUIRES_OK(context, context->GetAttr("num_slots", &num_slots));
-    per_table_ = settings_.optimizer == Optimizer::kAdam      ? 2
-                 : settings_.optimizer == Optimizer::kAdagrad ? 1
-                                                              : 0;
+    per_table_ = SlotsOf(settings_.optimizer);
     const int wanted = per_table_ * num_tables_;
     OP_REQUIRES(context, num_slots == wanted,
                 absl::InvalidArgumentError(absl::StrCat(

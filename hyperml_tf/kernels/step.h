@@ -1,7 +1,8 @@
 // The training step of the triplet models on row-major float32 tables.
 //
 // One step is one batch, with the arithmetic of the TensorFlow path: gather, loss,
-// gradient, gradients of repeated rows summed, lazy update, retraction, write-back.
+// gradient, gradients of repeated rows summed, update (lazy but for dense Adam),
+// retraction, write-back.
 // Nothing here knows TensorFlow; `ops.cc` does.
 
 #ifndef HYPERML_TF_KERNELS_STEP_H_
@@ -13,7 +14,7 @@
 namespace hyperml {
 
 enum class Model { kHyperML, kHyperTS, kCML, kLRML, kMFBPR };
-enum class Optimizer { kAdam, kAdagrad, kSgd };
+enum class Optimizer { kAdam, kAdamDense, kAdagrad, kSgd };
 enum class Loss { kHinge, kSoftplus };
 
 // Names as in the configs; a setting that a model has no use for is ignored.
@@ -37,8 +38,12 @@ struct Settings {
   float beta_1, beta_2, epsilon;
 };
 
-// A table [size, D] and the optimizer's slots of the same shape: both moments for
-// Adam, the accumulator for AdaGrad, none for SGD.
+// Slots of a table: both moments for Adam, the accumulator for AdaGrad.
+constexpr int SlotsOf(Optimizer optimizer) {
+  return optimizer == Optimizer::kSgd ? 0 : optimizer == Optimizer::kAdagrad ? 1 : 2;
+}
+
+// A table [size, D] and the optimizer's slots of the same shape.
 struct Table {
   float* rows;
   float* slots[2];

@@ -274,15 +274,20 @@ class RowSet {
 
   // The gradient of row `id`; `first` says that nothing was added to it yet.
   float* Gradient(int32_t id, bool* first) {
-    const size_t mask = cells_.size() - 1;
-    size_t at = (static_cast<uint32_t>(id) * kGolden32) >> shift_;
-    while (cells_[at].id != id && cells_[at].id >= 0) at = (at + 1) & mask;
+    size_t at = Home(id);
+    while (cells_[at].id != id && cells_[at].id >= 0) at = Next(at);
     *first = cells_[at].id < 0;
     if (*first) {
       cells_[at] = {id, size_};
       ids_[size_++] = id;
     }
     return gradient(cells_[at].place);
+  }
+
+  bool Has(int32_t id) const {
+    size_t at = Home(id);
+    while (cells_[at].id != id && cells_[at].id >= 0) at = Next(at);
+    return cells_[at].id == id;
   }
 
   int32_t size() const { return size_; }
@@ -293,6 +298,12 @@ class RowSet {
   struct Cell {
     int32_t id, place;
   };
+
+  size_t Home(int32_t id) const {
+    return (static_cast<uint32_t>(id) * kGolden32) >> shift_;
+  }
+  size_t Next(size_t at) const { return (at + 1) & (cells_.size() - 1); }
+
   int dim_, shift_;
   int32_t size_ = 0;
   std::vector<Cell> cells_;  // open addressing, at most half full
@@ -316,6 +327,7 @@ class TrainerOf final : public Trainer {
         users_(settings.batch_size, settings.dim),
         items_(2 * settings.batch_size, settings.dim),
         scratch_(4 * kRoles * settings.dim),
+        none_(settings.dim),
         relation_(settings.dim, kRelational ? settings.memory_size : 0),
         drop_below_(std::llround(settings.dropout * 4294967296.0)) {}
 
@@ -510,11 +522,9 @@ class TrainerOf final : public Trainer {
     return sum;
   }
 
-  // Moves the rows that have a gradient.
+  // Moves the rows that have a gradient; dense Adam moves the others too.
   void Update(const Table& table, RowSet& rows, int64_t step, float rate) {
-    const int slots = settings_.optimizer == Optimizer::kAdam      ? 2
-                      : settings_.optimizer == Optimizer::kAdagrad ? 1
-                                                                   : 0;
+    const int slots = SlotsOf(settings_.optimizer);
     rate = Corrected(rate, step);
     for (int32_t i = 0; i < rows.size(); ++i) {
       const int64_t later = int64_t{rows.id(std::min(i + kRowsAhead, rows.size() - 1))};
@@ -532,6 +542,14 @@ class TrainerOf final : public Trainer {
       Move(x, gradient, table.slots[0] + offset, table.slots[1] + offset, rate);
       Retract(x);
     }
+    if (settings_.optimizer != Optimizer::kAdamDense) return;
+    for (int64_t id = 0; id < table.size; ++id) {
+      if (rows.Has(id)) continue;
+      const int64_t offset = id * dim();
+      float* x = table.rows + offset;
+      Move(x, none_.data(), table.slots[0] + offset, table.slots[1] + offset, rate);
+      Retract(x);
+    }
   }
 
   // Moves all of a dense variable of N D numbers, D at a time.
@@ -544,7 +562,7 @@ class TrainerOf final : public Trainer {
 
   // Adam's bias correction.
   float Corrected(float rate, int64_t step) const {
-    if (settings_.optimizer == Optimizer::kAdam) {
+    if (SlotsOf(settings_.optimizer) == 2) {
       rate *= std::sqrt(1 - std::pow(double{settings_.beta_2}, step + 1)) /
               (1 - std::pow(double{settings_.beta_1}, step + 1));
     }
@@ -555,7 +573,8 @@ class TrainerOf final : public Trainer {
             float* __restrict first, float* __restrict second, float rate) {
     const float epsilon = settings_.epsilon;
     switch (settings_.optimizer) {
-      case Optimizer::kAdam: {
+      case Optimizer::kAdam:
+      case Optimizer::kAdamDense: {
         const float beta_1 = settings_.beta_1, beta_2 = settings_.beta_2;
         const float rest_1 = 1 - beta_1, rest_2 = 1 - beta_2;
 #pragma omp simd
@@ -597,6 +616,7 @@ class TrainerOf final : public Trainer {
   const Settings settings_;
   RowSet users_, items_;
   std::vector<float> scratch_;
+  const std::vector<float> none_;  // a gradient of zeros
   Relation<kDim> relation_;
   const uint64_t drop_below_;  // rho 2^32
 };

@@ -11,6 +11,9 @@ from hyperml_tf.optimizers import LazyAdam, PoincareOptimizer, UnitBallOptimizer
 
 OPTIMIZERS = {
     "adam": lambda rate: LazyAdam(rate),
+    "adam_dense": lambda rate: keras.optimizers.Adam(
+        rate, epsilon=1e-8, jit_compile=False
+    ),
     "adagrad": lambda rate: keras.optimizers.Adagrad(rate, jit_compile=False),
     "sgd": lambda rate: keras.optimizers.SGD(rate, jit_compile=False),
 }

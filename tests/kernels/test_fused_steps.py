@@ -55,6 +55,19 @@ def test_six_steps_equal_the_reference(key, optimizer, rng):
     assert_same_steps(make(key, optimizer), make(key, optimizer), triplets)
 
 
+@pytest.mark.parametrize("key", MODELS)
+def test_dense_adam_moves_rows_without_a_gradient(key, rng):
+    sizes = dict(users=70, items=90)
+    triplets = random_triplets(rng, 90, **sizes)
+    dense, other, lazy = (
+        make(key, optimizer, **sizes)
+        for optimizer in ("adam_dense", "adam_dense", "adam")
+    )
+    assert_same_steps(dense, other, triplets)
+    fused(lazy, triplets)
+    assert np.abs(tables(lazy) - tables(dense)).max() > 1e-3
+
+
 @pytest.mark.parametrize("c", [0.0, 0.5, 1.0, 4.0])
 @pytest.mark.parametrize("key", ["hyperml", "hyperts"])
 def test_steps_equal_the_reference_at_every_curvature(key, c, rng):
