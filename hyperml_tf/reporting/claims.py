@@ -166,7 +166,7 @@ def variants(
     for group in results.groups:
         centre = results.centre(group)
         shown = group.dataset in results.datasets
-        if not (shown and group.variant) or centre is None or group is centre:
+        if not (shown and group.variant) or centre is None:
             continue
         row = [paper.dataset_title(group.dataset), title_of(centre.name, titles)]
         row += [_changes(group, centre), str(group.n)]
@@ -178,8 +178,9 @@ def variants(
     for title in METRIC_TITLES.values():
         header += [title, "difference", "95 % interval"]
     note = (
-        "Each against the row above that it changes, in points, paired over users. "
-        "Several are tried on one dataset, so an interval that just misses 0 is weak."
+        "Each against the model's own row, in points, paired over users; a blank where "
+        "the runs were not at hand together. Several are tried on one dataset, so an "
+        "interval that just misses 0 is weak."
     )
     title = "Variants and controls"
     return Table("variants", title, header, rows, note, text_columns=3)
@@ -224,7 +225,8 @@ def searches(rows: pd.DataFrame, titles: Mapping[str, str]) -> Table:
     header += ["Validation nDCG@10"]
     note = (
         "Successive halving over random points of the grid, seed 0, on validation "
-        "only; every candidate stands in `run_configs/searches.csv`."
+        "only, + partly in two rounds, the second in a space narrowed by hand; every "
+        "candidate stands in `run_configs/searches.csv`."
     )
     return Table("searches", "Searches", header, lines, note, text_columns=3)
 

@@ -69,9 +69,9 @@ def summary(results: Results, titles: Mapping[str, str]) -> Table:
         "Per cent; mean ± sample standard deviation over n seeds, test items, at the "
         "epoch of the best validation nDCG@10. Ranked among 100 stored negatives as in "
         "the paper; the last two columns rank in the full catalogue. Popularity is not "
-        "trained: the floor. + marks settings with options beyond the paper. Of more "
-        "configurations the committed one is shown, else the one with the most seeds, "
-        "else the best on validation."
+        "trained: the floor. + marks settings of a search that had options beyond the "
+        "paper, too. Of more configurations the committed one is shown, else the one "
+        "with the most seeds, else the best on validation."
     )
     title = "Results, ours beside the paper's"
     return Table("results", title, header, rows, note, text_columns=2)
@@ -114,12 +114,10 @@ def table2(
         titles: names of the models.
         significance: rows of `comparisons`.
     """
-    rows, warp = [], []
+    rows = []
     tests = comparisons.by_cell(significance)
     for dataset in results.datasets:
         columns = {m: results.of(dataset, m) for m in paper.TABLE2_MODELS}
-        if columns["cml"] is not None and columns["cml"].model == "cml_warp":
-            warp.append(paper.dataset_title(dataset))
         for metric, metric_title in METRIC_TITLES.items():
             baseline = results.best_baseline(dataset, metric)
             row = [paper.dataset_title(dataset), metric_title, "ours"]
@@ -141,11 +139,26 @@ def table2(
         "HyperML's mean over the best baseline's, relative. The interval is of the "
         "difference in points, paired over users (bootstrap), p by Wilcoxon's "
         "signed-rank test, Holm-corrected over datasets; both on a user's mean over "
-        "seeds. CML is the better of plain CML and CML (WARP) on "
-        f"validation: WARP on {', '.join(warp) or 'none'}."
+        f"seeds. {_which_cml(results)}"
     )
     title = "Table 2: HyperML against the baselines"
     return Table("table2", title, header, rows, note, text_columns=3)
+
+
+def _which_cml(results: Results) -> str:
+    """What stands in the column of CML."""
+    tried = [d for d in results.datasets if (d, "cml_warp") in results.main]
+    if not tried:
+        return "CML has one uniform negative; CML (WARP) was not run."
+    chosen = [d for d in tried if results.of(d, "cml").model == "cml_warp"]
+    tried, chosen = (
+        ", ".join(map(paper.dataset_title, datasets)) or "none"
+        for datasets in (tried, chosen)
+    )
+    return (
+        "CML has one uniform negative, or is CML (WARP) where that is better on "
+        f"validation: tried on {tried}, better on {chosen}."
+    )
 
 
 def _tested(
@@ -265,7 +278,7 @@ def sweep_table(
             rows.append(row)
     header = ["Dataset", "c" if is_c else "γ", "n", "nDCG@10", "over CML", "HR@10"]
     header += ["over CML", *(["paper", "paper: over CML"] if is_c else [])]
-    level = "CML is the better of plain CML and CML (WARP) on validation."
+    level = _which_cml(results)
     if not is_c:
         title = "Fig. 4 in numbers: the weight γ"
         best = ", ".join(

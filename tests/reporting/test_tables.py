@@ -52,6 +52,16 @@ def test_table_2_improves_over_the_best_baseline_by_hand():
     assert by_head(built, 1)["Improvement"] == "+4.55 %"  # as the paper prints it
 
 
+def test_the_notes_say_which_cml_was_tried():
+    def note(*models):
+        table = rows(*((m, m, 0, 0.2, {"valid": v}) for m, v in models))
+        return result_tables.table2(results(table), TITLES, pd.DataFrame()).note
+
+    assert "CML (WARP) was not run" in note(("cml", 0.2))
+    assert "tried on Games, better on none" in note(("cml", 0.2), ("cml_warp", 0.1))
+    assert "tried on Games, better on Games" in note(("cml", 0.2), ("cml_warp", 0.3))
+
+
 def test_another_order_of_the_split_stands_in_its_own_table_alone():
     table = rows(
         ("hyperml", "a", 0, 0.20), ("hyperml", "b", 0, 0.30), ("hyperml", "b", 1, 0.32)
