@@ -38,8 +38,8 @@ def main() -> None:
     """Runs the search and prints the candidates, best first."""
     from hyperml_tf.data import interactions
     from hyperml_tf.errors import InputError
+    from hyperml_tf.experiments import catalogue, schedule, search, searches
     from hyperml_tf.experiments import config as configs
-    from hyperml_tf.experiments import schedule, search, searches
     from hyperml_tf.training.run_folder import write_atomically
 
     if _CONFIG.value is None:
@@ -64,8 +64,10 @@ def main() -> None:
     if _OUTPUT.value:
         best = json.dumps(dict(found[0].overrides), indent=1) + "\n"
         write_atomically(pathlib.Path(_OUTPUT.value), best)
-    print("to commit:")
-    for line in search.as_file(found[0], config.to_dict()) or ["(nothing changed)"]:
+    path = catalogue.path_of(config.dataset).name
+    committed = catalogue.load(config.dataset, catalogue.name_of(config)).to_dict()
+    print(f"to commit, in {path}:")
+    for line in search.as_file(found[0], committed) or ["(nothing changed)"]:
         print(f"    {line}")
 
 

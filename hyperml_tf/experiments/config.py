@@ -276,6 +276,13 @@ def resolve(config: ml_collections.ConfigDict) -> ml_collections.FrozenConfigDic
             "config.optimizer = 'riemannian_adam' is for points on the ball, which "
             f"only hyperml has; choose adam for {config.model}"
         )
+    if config.get("optimizer") == "riemannian_adam" and (
+        config.retraction != "projection" or not config.rescale
+    ):
+        raise ConfigError(
+            "config.retraction and config.rescale are options of a Euclidean optimizer "
+            "on the ball; riemannian_adam has its own, leave them out"
+        )
     if "init_scale" in config and config.init_scale is None:
         metric = config.model not in ("mf_bpr", "mlp", "gmf", "ncf")
         config.init_scale = metric_init_scale(config.dim) if metric else 0.01
@@ -298,6 +305,26 @@ def _check(field: str, value: Any) -> None:
             f"config.{field} = {value!r} is not known; "
             f"one of: {', '.join(_CHOICES[field])}"
         )
+
+
+def changed(
+    config: ml_collections.ConfigDict, values: Mapping[str, Any]
+) -> ml_collections.ConfigDict:
+    """A copy of a config with other values of fields that it has.
+
+    Raises:
+        ConfigError: a value is not of its field's type.
+    """
+    config = config.copy_and_resolve_references()
+    for field, value in values.items():
+        try:
+            config[field] = value
+        except TypeError:
+            kind = config.get_type(field).__name__
+            raise ConfigError(
+                f"config.{field} = {value!r} must be of type {kind}"
+            ) from None
+    return config
 
 
 def settings(config: ml_collections.ConfigDict) -> dict[str, Any]:

@@ -118,8 +118,7 @@ def plan(
         if any(config[field] != value for field, value in fitting.items()):
             named = (f"{k}={v}" for k, v in fitting.items() if k in swept)
             fitting["variant"] = " ".join([config.variant, *named]).strip()
-        config.update(fitting)
-        resolved = configs.resolve(config)
+        resolved = configs.resolve(configs.changed(config, fitting))
         run = runs.locate(runs_dir, resolved, fingerprints[dataset], seed)
         tasks.setdefault(run, Task(resolved, run, tuple(fitting.items())))
     return list(tasks.values())

@@ -16,6 +16,7 @@ import numpy as np
 from absl import logging
 
 from hyperml_tf.data.interactions import Interactions
+from hyperml_tf.errors import RunError
 from hyperml_tf.experiments import config as configs
 from hyperml_tf.experiments import runs
 from hyperml_tf.experiments.executors import Executor
@@ -66,11 +67,15 @@ def space_of(
         values: field -> values to try, instead of the grid's or beside it.
 
     Raises:
-        ConfigError: `values` names a field that the config does not have.
+        ConfigError: `values` names a field that is fixed or that the config lacks.
     """
     for field in values:
         if field not in config:
             raise configs.ConfigError(f"{config.model} has no field {field!r}")
+        if field in fixed:
+            raise configs.ConfigError(
+                f"--config.{field} fixes what --space={field}:… searches; give one"
+            )
     space = grid(config) | dict(values)
     return {field: space[field] for field in space if field not in fixed}
 
@@ -128,6 +133,10 @@ def search(
         executor: what runs the tasks.
         fixed: the user's own overrides, which every candidate keeps.
         values: as of `space_of`.
+
+    Raises:
+        ConfigError: a value that a field cannot have.
+        RunError: every configuration failed.
     """
     space = space_of(config, fixed, values)
     points = draw(space, budget, {field: config[field] for field in space})
@@ -139,34 +148,39 @@ def search(
             "rung %d of %d: %d configurations to epoch %d",
             *(place + 1, len(ends), len(tasks), end),
         )
-        executor.execute([dataclasses.replace(t, stop_epoch=end) for t in tasks])
+        rung = [dataclasses.replace(task, stop_epoch=end) for task in tasks]
+        failed = {task.run for task in executor.execute(rung)}
         for task in tasks:
-            found[task] = Candidate(dict(task.overrides), end, _best_valid(task, end))
+            score = -1.0 if task.run in failed else _best_valid(task, end)
+            found[task] = Candidate(dict(task.overrides), end, score)
         tasks.sort(key=lambda task: -found[task].valid_ndcg10)
+        if found[tasks[0]].valid_ndcg10 < 0:
+            raise RunError(
+                f"all {len(tasks)} configurations failed by epoch {end}; see the last "
+                f"lines of {tasks[0].run.folder / 'log.txt'}"
+            )
         if place + 1 < len(ends):
             tasks = tasks[: max(len(tasks) // _KEPT, 1)]
     return sorted(found.values(), key=lambda c: (-c.epochs, -c.valid_ndcg10))
 
 
 def _task(config, point, fixed, data, seed, executor) -> Task:
-    candidate = config.copy_and_resolve_references()
-    candidate.update(point)
-    resolved = configs.resolve(candidate)
+    resolved = configs.resolve(configs.changed(config, point))
     run = runs.locate(executor.runs_dir, resolved, data.fingerprint, seed)
     return Task(resolved, run, tuple((dict(fixed) | point).items()))
 
 
 def _best_valid(task: Task, end: int) -> float:
-    """Best validation nDCG@10 up to epoch `end`; a failed run has none: -1."""
+    """Best validation nDCG@10 up to epoch `end`; -1 without any."""
     rows = itertools.takewhile(lambda r: int(r["epoch"]) <= end, task.run.history())
     scores = (row.get("valid/ndcg10") for row in rows)
     return max((float(score) for score in scores if score), default=-1.0)
 
 
 def as_file(candidate: Candidate, committed: Mapping[str, object]) -> Sequence[str]:
-    """Lines for `run_configs/<dataset>.py`: what differs from the committed values."""
+    """Lines for `CHOSEN` of `run_configs/<dataset>.py`: what differs from it."""
     return [
-        f"config.{field} = {value!r}  # chosen on validation by hyperml_tf.search"
+        f'"{field}": {value!r},'
         for field, value in candidate.overrides.items()
-        if committed.get(field) != value
+        if committed[field] != value
     ]

@@ -150,14 +150,15 @@ def _which_cml(results: Results) -> str:
     tried = [d for d in results.datasets if (d, "cml_warp") in results.main]
     if not tried:
         return "CML has one uniform negative; CML (WARP) was not run."
-    chosen = [d for d in tried if results.of(d, "cml").model == "cml_warp"]
-    tried, chosen = (
+    warp = [results.main[d, "cml_warp"] for d in tried]
+    better = [g.dataset for g in warp if results.of(g.dataset, "cml") is g]
+    where, chosen = (
         ", ".join(map(paper.dataset_title, datasets)) or "none"
-        for datasets in (tried, chosen)
+        for datasets in (tried, better)
     )
     return (
         "CML has one uniform negative, or is CML (WARP) where that is better on "
-        f"validation: tried on {tried}, better on {chosen}."
+        f"validation: tried on {where}, better on {chosen}."
     )
 
 

@@ -11,6 +11,7 @@ from hyperml_tf.experiments import base_of, catalogue, record
 from hyperml_tf.experiments import config as configs
 from hyperml_tf.experiments.config import ConfigError
 from hyperml_tf.models import MODELS, TITLES
+from hyperml_tf.reporting.paper import TABLE2_MODELS
 
 COMMITTED = sorted(p.stem for p in catalogue.FOLDER.glob("*.py"))
 
@@ -35,7 +36,8 @@ PAPER_TEXT = pathlib.Path(__file__).parents[3] / "shared" / "paper" / "hyperml.t
 def test_the_papers_numbers_are_those_of_table_2_in_row_order(dataset):
     text = PAPER_TEXT.read_text()
     column = catalogue.PAPER_DATASETS.index(dataset)
-    for model, name in [("mf_bpr", "MF-BPR"), ("cml", "CML"), ("hyperml", "HyperML")]:
+    for model in TABLE2_MODELS:
+        name = TITLES[model]
         rows = re.findall(rf"^{name} ((?:\d\d\.\d\d\d ?){{10}})$", text, re.MULTILINE)
         numbers = [float(n) for row in rows for n in row.split()]
         ndcg, hr = numbers[2 * column : 2 * column + 2]
@@ -66,6 +68,16 @@ def test_labels_do_not_change_the_hash_and_settings_and_data_do():
     assert configs.config_hash(configs.resolve(config), "other data") != base
     config.margin = 0.2
     assert configs.config_hash(configs.resolve(config), "data") != base
+
+
+@pytest.mark.parametrize("option", [{"rescale": False}, {"retraction": "exp"}])
+def test_options_that_riemannian_adam_would_ignore_are_refused(option):
+    config = catalogue.load("games", "hyperml")
+    config.optimizer = "riemannian_adam"
+    configs.resolve(config)
+    config.update(option)
+    with pytest.raises(ConfigError, match="riemannian_adam has its own"):
+        configs.resolve(config)
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,13 @@
 """The parts of the search that need no training."""
 
+import csv
+import types
+
 import pytest
 
+from hyperml_tf.errors import RunError
+from hyperml_tf.experiments import catalogue, search
 from hyperml_tf.experiments import config as configs
-from hyperml_tf.experiments import search
 
 
 @pytest.mark.parametrize(
@@ -49,3 +53,56 @@ def test_values_of_ones_own_replace_the_grids_and_unknown_fields_are_refused():
     assert "dropout" not in search.space_of(config, {"dropout": 0.2}, {})
     with pytest.raises(configs.ConfigError, match="cml has no field 'c'"):
         search.space_of(config, {}, {"c": [1, 2]})
+    with pytest.raises(configs.ConfigError, match=r"--config\.dim fixes what --space"):
+        search.space_of(config, {"dim": 32}, {"dim": [32, 64]})
+
+
+class Executor:
+    """Writes a history instead of training; runs of these rates fail at the end."""
+
+    def __init__(self, runs_dir, failing):
+        self.runs_dir, self.failing = str(runs_dir), failing
+
+    def execute(self, tasks):
+        for task in tasks:
+            task.run.folder.mkdir(parents=True, exist_ok=True)
+            with open(task.run.folder / "history.csv", "w") as file:
+                rows = csv.writer(file, lineterminator="\n")
+                rows.writerow(["epoch", "valid/ndcg10"])
+                rows.writerow([2, task.config.learning_rate])
+        return [t for t in tasks if t.config.learning_rate in self.failing]
+
+
+def searched(tmp_path, failing, rates=(0.1, 0.2, 0.3)):
+    config = catalogue.load("tiny", "cml")
+    config.epochs, config.eval_every = 6, 2
+    data = types.SimpleNamespace(fingerprint="data")
+    executor = Executor(tmp_path, failing)
+    rates = {"learning_rate": rates}
+    fixed = {f: config[f] for f in search.grid(config) if f != "learning_rate"}
+    return search.search(config, data, 4, 0, executor, fixed, rates)
+
+
+def test_a_configuration_that_fails_never_wins(tmp_path):
+    found = searched(tmp_path, failing=[0.3])
+    # .3 validated best, then failed.
+    assert (found[0].epochs, found[0].valid_ndcg10) == (6, 0.2)
+    (failed,) = (c for c in found if c.overrides["learning_rate"] == 0.3)
+    assert failed.valid_ndcg10 == -1 and failed.epochs == 2
+
+
+def test_a_search_of_which_nothing_is_left_fails(tmp_path):
+    with pytest.raises(RunError, match=r"all 4 configurations failed.*log\.txt"):
+        searched(tmp_path, failing=[0.1, 0.2, 0.3, 0.001])
+
+
+def test_a_value_of_another_type_is_refused_by_name(tmp_path):
+    with pytest.raises(configs.ConfigError, match=r"learning_rate = 'many'.*float"):
+        searched(tmp_path, failing=[], rates=("many", 0.1, 0.2))
+
+
+def test_what_to_commit_is_what_differs_from_the_file():
+    overrides = {"dim": 32, "margin": 0.5, "optimizer": "adagrad"}
+    committed = {"dim": 64, "margin": 0.5, "optimizer": "adam", "c": 1.0}
+    lines = search.as_file(search.Candidate(overrides, 6, 0.3), committed)
+    assert lines == ['"dim": 32,', "\"optimizer\": 'adagrad',"]
