@@ -160,14 +160,24 @@ class TripletSampler:
         return users, pos_items, negatives
 
     def _shuffled(self, positions: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
-        last = tf.constant(self.epoch_size - 1, tf.int64)
+        last = self.epoch_size - 1
+        # TensorFlow's cipher has blocks of log2(last) bits, rounded up to an even
+        # number of at least 16. At last = 4^k the last position is outside its block
+        # and another would come twice, so there it stays in its place.
+        if last >= 1 << 16 and last & (last - 1) == 0 and last.bit_length() % 2:
+            inner = self._permuted(tf.minimum(positions, last - 1), key, last - 1)
+            return tf.where(positions == last, positions, inner)
+        return self._permuted(positions, key, last)
+
+    def _permuted(self, positions: tf.Tensor, key: tf.Tensor, last: int) -> tf.Tensor:
         if self._compiled:
             # As `index_shuffle` pads a key of two for its op.
             padded = tf.pad(key, [[1, 0]], constant_values=498247692)
             return self._compiled.hyperml_shuffle(
                 index=positions, key=padded, max_index=last
             )
-        return tf.random.experimental.index_shuffle(positions, key, last)
+        max_index = tf.constant(last, tf.int64)
+        return tf.random.experimental.index_shuffle(positions, key, max_index)
 
     def _draw_negatives(
         self, users: tf.Tensor, fraction: tf.Tensor, known: Known

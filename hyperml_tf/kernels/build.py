@@ -44,9 +44,16 @@ def library() -> ModuleType:
     """The op's Python module, compiled if this is its first use on the machine.
 
     Raises:
-        KernelUnavailable: no compiler, or it failed.
+        KernelUnavailable: no compiler, it failed, or nowhere to keep its work.
     """
-    return tf.load_op_library(str(library_path()))
+    try:
+        return tf.load_op_library(str(library_path()))
+    except (OSError, RuntimeError, tf.errors.OpError) as error:
+        reason = " ".join(str(error).split())
+        raise KernelUnavailable(
+            f"the fused kernel cannot be kept or loaded: {reason}; set XDG_CACHE_HOME "
+            "to a folder that can be written"
+        ) from None
 
 
 def library_path() -> pathlib.Path:

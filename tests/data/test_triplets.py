@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from hyperml_tf.data import triplets
 from hyperml_tf.data.triplets import TripletSampler
+from hyperml_tf.kernels import fused
 
 ITEMS = 12
 # One item short of everything, everything, one item, unsorted items, a user of none.
@@ -55,6 +56,19 @@ def test_each_epoch_visits_every_interaction_once(interactions):
     )
     for epoch in drawn:
         assert sorted(map(tuple, epoch[:, :2].tolist())) == expected
+
+
+@pytest.mark.parametrize("size", [65_536, 65_537, 65_538])
+@pytest.mark.parametrize("choice", ["tensorflow", "auto"])
+def test_an_epoch_is_whole_at_sizes_where_tensorflows_shuffle_is_not(
+    size, choice, make_interactions
+):
+    # index_shuffle draws one of 4^8 + 1 positions twice, and the last one never.
+    data = make_interactions([[item] for item in range(size)], size)
+    sampler = TripletSampler(data, seed=1, compiled=fused.compiled(choice))
+    positions = tf.range(size, dtype=tf.int64)
+    users, *_ = sampler.draw(tf.constant(2, tf.int64), positions)
+    assert len(np.unique(users)) == size
 
 
 def test_the_user_with_one_eligible_negative_always_gets_it(interactions):

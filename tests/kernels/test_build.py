@@ -1,10 +1,5 @@
 """Building on first use, and which kernel a run gets."""
 
-import os
-import pathlib
-import subprocess
-import sys
-
 import pytest
 import tf_keras as keras
 
@@ -71,6 +66,19 @@ def test_a_source_that_does_not_compile_names_the_error(empty_cache, monkeypatch
     assert not list(empty_cache.glob("*.so"))
 
 
+@pytest.mark.parametrize("left", ["a file where the folder should be", "no library"])
+def test_an_unusable_cache_leaves_auto_to_tensorflow(empty_cache, left):
+    if left == "no library":
+        build.library_path().write_bytes(b"not an object")
+    else:
+        empty_cache.touch()
+    model = make("hyperml")
+    assert use(model, "auto") == "tensorflow"
+    assert fused.compiled("auto") is None
+    with pytest.raises(build.KernelUnavailable, match=r"XDG_CACHE_HOME.*--kernel=tens"):
+        use(model, "fused")
+
+
 def test_auto_is_fused_here_and_tensorflow_when_asked_for():
     model = make("hyperml")
     assert use(model, "tensorflow") == "tensorflow"
@@ -112,18 +120,15 @@ def test_item_biases_are_left_to_tensorflow():
     assert use(plain, "fused", LazyAdam()) == "fused"
 
 
-def test_the_command_says_in_one_line_why_fused_cannot_be(tmp_path):
-    root = pathlib.Path(__file__).parents[2]
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "hyperml_tf.train"),
-            *("--kernel=fusd", "--config=run_configs/ml100k.py"),
-        ],
-        cwd=root,
-        capture_output=True,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(root)},
+def test_the_command_says_in_one_line_why_fused_cannot_be(
+    command, data_dir, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("CXX", "absent")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    done = command(
+        *("hyperml_tf.train", "--kernel=fused", "--config=run_configs/own_table.py"),
+        *("--config.dataset=tiny", f"--data_dir={data_dir}", f"--runs_dir={tmp_path}"),
     )
     assert done.returncode == 2
-    assert "auto, tensorflow, fused" in done.stderr.replace("|", ", ")
-    assert len(done.stderr.strip().splitlines()) == 1
+    *_, line = done.stderr.strip().splitlines()
+    assert "needs a C++ compiler" in line and "--kernel=tensorflow" in line

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from hyperml_tf.models import TITLES
-from hyperml_tf.reporting import claims
+from hyperml_tf.reporting import claims, comparisons
 from hyperml_tf.reporting.sources import gather
 
 USERS = 40
@@ -41,6 +41,16 @@ def test_a_claim_holds_fails_or_stays_open(sources):
     assert told[key] == ("MF-BPR − CML", "fails")
     key = "HyperML is better with distortion than at γ = 0 (§3.6)", "nDCG@10"
     assert told[key][1] == "holds"
+
+
+def test_variants_that_no_claim_is_about_leave_its_p_alone(sources):
+    tests = sources.significance
+    of_gamma = tests["pair"].str.contains("distortion_weight")
+    tests = tests.assign(p=np.where(of_gamma, 0.02, 0.9), p_holm=np.nan)
+    family = comparisons.merged(tests, tests.iloc[:0])
+    assert set(family[family["pair"].str.contains("distortion_w")]["p_holm"]) == {0.04}
+    table = claims.claims(sources.results, TITLES, family)
+    assert {row[6] for row in table.rows if "γ = 0" in row[0]} == {"0.020"}
 
 
 @pytest.mark.parametrize(
