@@ -18,7 +18,7 @@ a and b lose digits to rounding: in float32 the distance is right to about 3e-4 
 were left out of the training path: they double its memory traffic, while the ball's
 margin already limits the loss. Give float64 points where that matters.
 
-What this module does not do: parallel transport, or any other model of the space.
+What this module does not do: any other model of the space.
 """
 
 import numbers

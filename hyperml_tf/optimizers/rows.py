@@ -21,11 +21,13 @@ class RowOptimizer(keras.optimizers.Optimizer):
 
     space_type: type
 
-    def __init__(self, inner: keras.optimizers.Optimizer, name: str, **kwargs):
+    def __init__(
+        self, inner: keras.optimizers.Optimizer, name: str | None = None, **kwargs
+    ):
         kwargs.setdefault("jit_compile", False)  # tf.unique has no static shape
         # The base class's default, 0, subtracts a zero from the whole table each step.
         kwargs.setdefault("weight_decay", None)
-        super().__init__(name=name, **kwargs)
+        super().__init__(name=name or type(self).__name__, **kwargs)
         self.inner = inner
         self.inner.iterations = self.iterations
 
@@ -55,9 +57,7 @@ class RowOptimizer(keras.optimizers.Optimizer):
         elif isinstance(gradient, tf.IndexedSlices):
             self._sparse_step(space, gradient, variable)
         else:
-            old = tf.identity(variable)
-            self.inner.update_step(self.tangent(space, old, gradient), variable)
-            variable.assign(self.retract(space, old, tf.identity(variable)))
+            self._step_all(space, self.tangent(space, variable, gradient), variable)
 
     def _sparse_step(self, space, gradient, variable):
         rows = gradient.indices
@@ -69,9 +69,12 @@ class RowOptimizer(keras.optimizers.Optimizer):
             back = self.retract(space, here, tf.gather(variable, rows))
             variable.scatter_update(tf.IndexedSlices(back, rows))
         else:
-            old = tf.identity(variable)
-            self.inner.update_step(tangent, variable)
-            variable.assign(self.retract(space, old, tf.identity(variable)))
+            self._step_all(space, tangent, variable)
+
+    def _step_all(self, space, tangent, variable):
+        old = tf.identity(variable)
+        self.inner.update_step(tangent, variable)
+        variable.assign(self.retract(space, old, tf.identity(variable)))
 
     @property
     def learning_rate(self):

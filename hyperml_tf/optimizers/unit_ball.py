@@ -19,14 +19,6 @@ class UnitBallOptimizer(RowOptimizer):
 
     space_type = UnitBall
 
-    def __init__(
-        self,
-        inner: keras.optimizers.Optimizer,
-        name: str = "UnitBallOptimizer",
-        **kwargs,
-    ):
-        super().__init__(inner, name=name, **kwargs)
-
     def retract(self, space, old, new):
         """Rows of norm at most 1, [R, D]."""
         return tf.clip_by_norm(new, 1.0, axes=-1)

@@ -19,11 +19,11 @@ from hyperml_tf.reporting.groups import Group, Results, differing
 from hyperml_tf.reporting.result_tables import (
     METRIC_TITLES,
     cell,
-    probability,
+    tested,
     title_of,
 )
 from hyperml_tf.reporting.sweeps import of_field
-from hyperml_tf.reporting.tables import BLANK, Table, percent, signed
+from hyperml_tf.reporting.tables import BLANK, Table, percent
 
 LEVEL = 0.05
 
@@ -71,15 +71,6 @@ def claims(
     )
     title = "The paper's claims on our data"
     return Table("claims", title, header, rows, note, text_columns=4)
-
-
-def tested(row: Mapping[str, Any] | None) -> list[str]:
-    """Difference, interval and p of a comparison."""
-    if row is None:
-        return [BLANK] * 3
-    low, high = row["interval"]
-    interval = f"{signed(low)} to {signed(high)}"
-    return [signed(row["difference"]), interval, probability(row["p_holm"])]
 
 
 def _sides(row: Mapping[str, Any], titles: Mapping[str, str]) -> str:

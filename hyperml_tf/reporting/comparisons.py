@@ -96,7 +96,7 @@ def _compare(
     for group in (ours, baseline):
         key = group.dataset, group.model, group.config_hash
         both.append({run.seed: run for run in runs.get(key, ())})
-    # Equal numbers of seeds: averaging over more makes ranks less extreme.
+    # The seeds that both have: what one seed changes alike for both is no difference.
     seeds = sorted(both[0].keys() & both[1].keys())
     if not seeds:
         return None

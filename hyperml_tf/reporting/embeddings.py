@@ -77,12 +77,17 @@ _NO_GENRE = {"", "unknown", "(no genres listed)"}
 
 
 def genres(interactions: Interactions) -> tuple[np.ndarray, list[str]] | None:
-    """Indicators [I, G] of the items' genres, and the G names; None without any."""
+    """Indicators [I, G] of the items' genres, and the G names.
+
+    None where fewer than two items with a training interaction have one.
+    """
     table = interactions.items
     if table is None or "genres" not in table:
         return None
     of_item = [set(text.split("|")) - _NO_GENRE for text in table["genres"]]
     names = sorted(set().union(*of_item))
-    if not names:
+    indicators = np.array([[name in own for name in names] for own in of_item])
+    trained = np.unique(interactions.train_item)
+    if indicators[trained].any(axis=1).sum() < 2:
         return None
-    return np.array([[name in own for name in names] for own in of_item]), names
+    return indicators, names

@@ -124,7 +124,7 @@ def table2(
             row += [cell(group, metric) for group in columns.values()]
             row.append(signed(over(columns["hyperml"], baseline, metric), " %"))
             row.append(titles[baseline.model] if baseline else BLANK)
-            row += _tested(tests, columns["hyperml"], baseline, metric)
+            row += tested(_of_pair(tests, columns["hyperml"], baseline, metric))[1:]
             rows.append(row)
             theirs = [results.published(dataset, m).get(metric) for m in columns]
             gain = paper.IMPROVEMENTS.get(dataset, {}).get(metric)
@@ -162,17 +162,22 @@ def _which_cml(results: Results) -> str:
     )
 
 
-def _tested(
+def _of_pair(
     tests: Mapping, hyperml: Group | None, baseline: Group | None, metric: str
-) -> list[str]:
+) -> Mapping[str, Any] | None:
     if hyperml is None or baseline is None:
-        return [BLANK] * 2
+        return None
     pair = comparisons.configs(hyperml, baseline)
-    test = tests.get(("table2", hyperml.dataset, metric, pair))
-    if test is None:
-        return [BLANK] * 2
-    low, high = test["interval"]
-    return [f"{signed(low)} to {signed(high)}", probability(test["p_holm"])]
+    return tests.get(("table2", hyperml.dataset, metric, pair))
+
+
+def tested(row: Mapping[str, Any] | None) -> list[str]:
+    """Difference, interval and p of a comparison."""
+    if row is None:
+        return [BLANK] * 3
+    low, high = row["interval"]
+    interval = f"{signed(low)} to {signed(high)}"
+    return [signed(row["difference"]), interval, probability(row["p_holm"])]
 
 
 def probability(p: float) -> str:

@@ -15,7 +15,7 @@ Values = dict[str, tf.Tensor]
 
 
 class Index(Protocol):
-    """Finds items near a query: `exact.ExactIndex` or `scann.ScannIndex`."""
+    """Finds items near a query: `exact.ExactIndex` or `approximate.ScannIndex`."""
 
     catalogue: Catalogue
 

@@ -96,6 +96,16 @@ def test_genres_leave_out_what_is_none(embedding):
     assert disk.popular(embedding, indicators).tolist() == [3, 0, 4]
 
 
+@pytest.mark.parametrize("trained", [["unknown", "", ""], ["War", "", ""]])
+def test_without_two_trained_items_of_a_genre_there_is_nothing_to_show(
+    embedding, trained
+):
+    # Items 5 to 7 have no training interaction.
+    table = pd.DataFrame({"genres": [*trained, "", "", "War", "War", "Drama"]})
+    embedding.interactions.__dict__["items"] = table
+    assert embeddings.genres(embedding.interactions) is None
+
+
 def test_panels_have_equal_aspect_the_boundary_and_a_legend(rng):
     figures.use_style()
     points = rng.uniform(-0.5, 0.5, (30, 2))
