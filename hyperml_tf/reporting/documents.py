@@ -4,10 +4,16 @@ import pathlib
 from collections.abc import Sequence
 
 from hyperml_tf.errors import InputError
-from hyperml_tf.reporting.tables import Table, markdown
+from hyperml_tf.reporting.tables import Table, markdown, without
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 _COMMAND = "python -m hyperml_tf.report"
+# Columns that the README leaves to RESULTS.md.
+_LEFT_TO_RESULTS = (
+    "difference",
+    "nDCG@10 (discount from rank 2)",
+    "HR@10, full catalogue",
+)
 
 
 def results_md(tables: Sequence[Table], absent: Sequence[str]) -> str:
@@ -28,7 +34,8 @@ def readme_block(summary: Table, absent: Sequence[str]) -> str:
     """What stands between the README's two markers, markers included."""
     lines = "\n".join(f"- {line}" for line in absent)
     missing = f"\n\nNot run, and why:\n\n{lines}" if absent else ""
-    return f"{BEGIN}\n{markdown(summary)}{missing}\n{END}"
+    short = without(summary, _LEFT_TO_RESULTS)
+    return f"{BEGIN}\n{markdown(short)}{missing}\n{END}"
 
 
 def with_block(text: str, block: str, name: str | pathlib.Path) -> str:

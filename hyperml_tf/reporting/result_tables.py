@@ -68,7 +68,7 @@ def summary(results: Results, titles: Mapping[str, str]) -> Table:
     note = (
         "Per cent; mean ± sample standard deviation over n seeds, test items, at the "
         "epoch of the best validation nDCG@10. Ranked among 100 stored negatives as in "
-        "the paper; the last two columns rank in the full catalogue. Popularity is not "
+        "the paper, or, where it says so, in the full catalogue. Popularity is not "
         "trained: the floor. + marks settings of a search that had options beyond the "
         "paper, too. Of more configurations the committed one is shown, else the one "
         "with the most seeds, else the best on validation."

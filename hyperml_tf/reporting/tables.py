@@ -8,7 +8,7 @@ import dataclasses
 import html
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 BLANK = "–"
 
@@ -32,6 +32,13 @@ class Table:
     rows: Sequence[Sequence[str]]
     note: str = ""
     text_columns: int = 1
+
+
+def without(table: Table, heads: Collection[str]) -> Table:
+    """The table without the columns of these heads."""
+    kept = [place for place, head in enumerate(table.header) if head not in heads]
+    header, *rows = ([row[i] for i in kept] for row in (table.header, *table.rows))
+    return dataclasses.replace(table, header=header, rows=rows)
 
 
 def markdown(table: Table) -> str:

@@ -113,7 +113,8 @@ def test_documents_come_from_the_record(make_run, report, tmp_path):
     readme.write_text(f"# Title\n{documents.BEGIN}\n{documents.END}\n")
     path, results_md = tmp_path / "results.csv", tmp_path / "RESULTS.md"
     report(record_path=path, results_md=results_md, readme=readme, output=None)
-    assert "| Games | HyperML | 1 | 25.00 | 23.164 | +1.84 |" in readme.read_text()
+    assert "| Games | HyperML | 1 | 25.00 | 23.164 | " in readme.read_text()
+    assert "| Games | HyperML | 1 | 25.00 | 23.164 | +1.84 |" in results_md.read_text()
     assert "| games | HyperML |  | aaaaaaaaaaaa | 0 |" in results_md.read_text()
     assert "Yelp: no finished run is recorded" in results_md.read_text()
 

@@ -41,6 +41,13 @@ def test_the_summary_by_hand():
     assert mf_bpr[:6] == ["Games", "mf_bpr", "0", BLANK, "22.156", BLANK]
 
 
+def test_columns_are_left_out_by_their_heads():
+    table = Table("name", "Title", ["a", "b", "c", "b"], [["1", "2", "3", "4"]])
+    short = tables.without(table, ("b",))
+    assert (short.header, short.rows) == (["a", "c"], [["1", "3"]])
+    assert table.rows == [["1", "2", "3", "4"]]
+
+
 def test_table_2_improves_over_the_best_baseline_by_hand():
     table = rows(
         ("hyperml", "a", 0, 0.25), ("cml", "b", 0, 0.20), ("mf_bpr", "c", 0, 0.24)
