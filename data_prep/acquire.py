@@ -132,4 +132,5 @@ def _inputs(dataset: Dataset, path: Path) -> Inputs:
         return FolderInputs(path, dataset.members)
     if path.suffix in (".zip", ".whl"):
         return ZipInputs(path)
-    return FolderInputs(path.parent, (path.name.removesuffix(".gz"),))
+    first = path.name.removesuffix(".gz")
+    return FolderInputs(path.parent, (first, *dataset.members[1:]))

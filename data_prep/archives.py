@@ -66,7 +66,7 @@ class FolderInputs:
     def _file(self, member: str) -> Path:
         plain = self.path / member
         zipped = self.path / f"{member}.gz"
-        return zipped if zipped.is_file() and not plain.is_file() else plain
+        return zipped if zipped.is_file() else plain
 
 
 class ZipInputs:

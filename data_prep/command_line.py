@@ -126,7 +126,7 @@ def _problem(options: argparse.Namespace) -> str | None:
                 "own add --table=FILE"
             )
     one_only = options.table is not None or options.items is not None
-    if one_only and (len(options.keys) != 1 or "all" in (options.dataset or "")):
+    if one_only and len(options.keys) != 1:
         return "--table and --items go with exactly one --dataset"
     if options.table is None:
         for name in ("user_column", "item_column", "time_column"):

@@ -20,8 +20,8 @@ from collections.abc import Callable
 from absl import flags
 
 from hyperml_tf import command_line
+from hyperml_tf.errors import InputError
 
-FLAGS = flags.FLAGS
 _ROWS = flags.DEFINE_list("rows", ["31000"], "U + I, three fifths of them users.")
 _DIM = flags.DEFINE_integer("dim", 64, "D.", 1)
 _BATCH = flags.DEFINE_integer("batch", 512, "Positives of a step.", 1)
@@ -36,6 +36,8 @@ _HERE = flags.DEFINE_string("here", None, "One name, measured in this process.")
 
 def main() -> int:
     """Measures what was asked for; 1 if a measurement failed."""
+    if not all(size.isdigit() and int(size) for size in _ROWS.value):
+        raise InputError(f"--rows={','.join(_ROWS.value)} must be numbers of rows")
     rows = [int(size) for size in _ROWS.value]
     if _HERE.value:
         _measure(_HERE.value, rows[0])
@@ -74,16 +76,18 @@ def _names() -> list[str]:
         "retrieval",
         "latency",
         "preparation",
+        *(["exactness"] if _RUN.value else []),
     ]
 
 
 def _measure(name: str, rows: int) -> None:
-    from hyperml_tf.errors import InputError
     from hyperml_tf.experiments import speed
     from hyperml_tf.serving import measure
     from hyperml_tf.serving.export import INDEXES
     from hyperml_tf.training import environment, train
 
+    # stdout is for JSON alone; building the kernel has a line of its own.
+    command_line.log_to(sys.stderr)
     train.use_threads(_THREADS.value)
     dim, batch = _DIM.value, _BATCH.value
     measures: dict[str, Callable[[], list[dict]]] = {

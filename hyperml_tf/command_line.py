@@ -10,7 +10,7 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from absl import app, flags, logging
 
@@ -104,7 +104,7 @@ def _parse(arguments: list[str], description: str, words: Sequence[str]) -> list
     unexpected = [word for word in rest[1:2] if word not in words] or rest[2:]
     if unexpected:
         _fail(f"unexpected argument {unexpected[0]!r}; see --help", 2)
-    _set_up_logging()
+    log_to(sys.stdout)
     return rest
 
 
@@ -169,11 +169,11 @@ def _say(message: str) -> None:
     print(f"{name}: {' '.join(message.split())}", file=sys.stderr)
 
 
-def _set_up_logging() -> None:
-    """Plain lines, without absl's prefix, on stdout; warnings on stderr."""
+def log_to(stream: TextIO) -> None:
+    """Logs in plain lines, without absl's prefix."""
     logging.use_absl_handler()
     logging.set_verbosity(logging.INFO)
-    handler = standard_logging.StreamHandler(sys.stdout)
+    handler = standard_logging.StreamHandler(stream)
     handler.setFormatter(
         standard_logging.Formatter("%(asctime)s  %(message)s", "%H:%M:%S")
     )

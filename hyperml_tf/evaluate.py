@@ -9,7 +9,6 @@ from absl import flags
 
 from hyperml_tf import command_line
 
-FLAGS = flags.FLAGS
 _RUN = flags.DEFINE_string("run", None, "Folder of a finished run.")
 _FULL = flags.DEFINE_bool("full", False, "Rank in the full catalogue.")
 _SPLIT = flags.DEFINE_enum("split", "test", ["test", "valid"], "Held-out items.")

@@ -9,7 +9,6 @@ from absl import flags, logging
 from hyperml_tf import command_line
 from hyperml_tf.errors import InputError
 
-FLAGS = flags.FLAGS
 _RUN = flags.DEFINE_string("run", None, "Folder of a finished run.")
 _OUTPUT = flags.DEFINE_string("output", None, "Folder to write; replaces an export.")
 _INDEX = flags.DEFINE_enum("index", "exact", ["exact", "scann"], "Kind of retrieval.")

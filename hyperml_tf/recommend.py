@@ -8,7 +8,6 @@ from absl import flags
 from hyperml_tf import command_line
 from hyperml_tf.errors import InputError
 
-FLAGS = flags.FLAGS
 _MODEL = flags.DEFINE_string("model", None, "Folder written by hyperml_tf.export.")
 _USER = flags.DEFINE_string("user", None, "Raw id of a user.")
 _USERS = flags.DEFINE_string("users", None, "File of raw user ids, one a line.")

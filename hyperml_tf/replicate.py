@@ -10,7 +10,6 @@ from absl import flags
 
 from hyperml_tf import command_line
 
-FLAGS = flags.FLAGS
 _DATASETS = flags.DEFINE_list("datasets", [], "Dataset keys, prepared in --data_dir.")
 _MODELS = flags.DEFINE_list("models", ["hyperml"], "Model keys.")
 _SEEDS = flags.DEFINE_integer("seeds", 5, "Runs of each, seeds 0, 1, ….", 1)

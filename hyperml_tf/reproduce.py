@@ -11,7 +11,6 @@ from absl import flags
 
 from hyperml_tf import command_line
 
-FLAGS = flags.FLAGS
 _DATASETS = flags.DEFINE_list("datasets", None, "Dataset keys; default: the ten.")
 _MODELS = flags.DEFINE_list("models", None, "Model keys; default: all.")
 _SEEDS = flags.DEFINE_integer("seeds", 5, "Runs of each configuration.", 1)
@@ -25,7 +24,7 @@ _ITEMS = flags.DEFINE_multi_string("items", [], "KEY=FILE: titles and genres.")
 _RAW_DIR = flags.DEFINE_string("raw_dir", "raw", "Where publishers' files lie.")
 _MIRROR = flags.DEFINE_string("mirror", None, "Download from this URL instead.")
 _ALLOW = flags.DEFINE_bool(
-    "allow_count_mismatch", False, "Go on although counts differ from the paper's."
+    "allow_count_mismatch", False, "Go on although counts differ from the publisher's."
 )
 _OUTPUT = flags.DEFINE_string("output", "report", "Report folder.")
 _DATA_DIR, _RUNS_DIR = command_line.define_execution()
@@ -33,10 +32,13 @@ _DATA_DIR, _RUNS_DIR = command_line.define_execution()
 
 def main(word: str | None = None) -> int:
     """Does what `word` asks for: the demo, the tests, or the paper."""
+    from hyperml_tf.errors import InputError
     from hyperml_tf.experiments import pipeline
 
     if word == "test":
         return pipeline.test()
+    if word == "demo" and _MODELS.value and "hyperml" not in _MODELS.value:
+        raise InputError("demo serves HyperML at its end: add hyperml to --models")
     folders = pipeline.Folders(
         data=_DATA_DIR.value, runs=_RUNS_DIR.value, report=_OUTPUT.value
     )

@@ -9,7 +9,6 @@ from ml_collections import config_flags
 from hyperml_tf import command_line, training
 from hyperml_tf.errors import RunError
 
-FLAGS = flags.FLAGS
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "FILE[:MODEL] of run_configs/; change a field by --config.FIELD=…"
 )

@@ -56,11 +56,12 @@ def read_table(path: Path, columns: Columns) -> Interactions:
     rows = _read_columns(path, names, wanted)
     if not rows.num_rows:
         raise InputError(f"{path}: no rows; a table of interactions is needed")
-    return Interactions(
-        user=_ids(rows[columns.user], f"{path}: column {columns.user!r}"),
-        item=_ids(rows[columns.item], f"{path}: column {columns.item!r}"),
-        time=_times(rows[time], f"{path}: column {time!r}") if time else None,
-    )
+    with _clear_errors(path):
+        return Interactions(
+            user=_ids(rows[columns.user], f"{path}: column {columns.user!r}"),
+            item=_ids(rows[columns.item], f"{path}: column {columns.item!r}"),
+            time=_times(rows[time], f"{path}: column {time!r}") if time else None,
+        )
 
 
 def read_titles(path: Path) -> dict[str, tuple[str, str]]:
@@ -74,10 +75,11 @@ def read_titles(path: Path) -> dict[str, tuple[str, str]]:
     rows = _read_columns(path, names, wanted)
     ids = _ids(rows["item"], f"{path}: column 'item'").to_pylist()
     empty = [None] * len(ids)
-    texts = [
-        rows[name].cast(pa.string()).to_pylist() if name in wanted else empty
-        for name in ("title", "genres")
-    ]
+    with _clear_errors(path):
+        texts = [
+            rows[name].cast(pa.string()).to_pylist() if name in wanted else empty
+            for name in ("title", "genres")
+        ]
     return {
         str(item): (title or "", genres or "")
         for item, title, genres in zip(ids, *texts, strict=True)

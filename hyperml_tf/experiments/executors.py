@@ -40,7 +40,12 @@ class Executor(abc.ABC):
         runs_dir: runs.
         kernel: what does the steps, one of `kernels.CHOICES`.
         op_determinism: whether runs are held to deterministic kernels.
+
+    Attributes:
+        kind: what `make` knows it by.
     """
+
+    kind: str
 
     def __init__(
         self,
@@ -131,6 +136,8 @@ def _claim_one(waiting: Sequence[Task]) -> tuple[Task, IO] | tuple[None, None]:
 class LocalExecutor(Executor):
     """Runs tasks as processes on this machine."""
 
+    kind = "local"
+
     def _start(self, task):
         with open(_log(task), "ab") as log:
             return subprocess.Popen(
@@ -158,6 +165,8 @@ class RayExecutor(Executor):
     Raises:
         InputError: Ray is not installed.
     """
+
+    kind = "ray"
 
     def __init__(
         self,

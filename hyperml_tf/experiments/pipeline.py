@@ -100,7 +100,17 @@ def reproduce(request: Request, folders: Folders) -> int:
 
     A dataset whose files are not there is skipped and named at the end, with exit
     code 3; a run that fails does not stop the others, and gives 1.
+
+    Raises:
+        InputError: a table is given for a dataset that is not asked for, or a dataset
+            cannot be prepared.
     """
+    for flag, files in (("--table", request.tables), ("--items", request.items)):
+        for dataset in files.keys() - set(request.datasets):
+            raise InputError(
+                f"{flag}={dataset}=… is for none of the datasets asked for; add "
+                f"{dataset} to --datasets"
+            )
     outcome = {d: _prepare(d, request, folders) for d in request.datasets}
     bad = [d for d, code in outcome.items() if code not in (0, _SKIPPED)]
     if bad:
@@ -124,15 +134,18 @@ def reproduce(request: Request, folders: Folders) -> int:
 def serve(request: Request, folders: Folders) -> None:
     """Exports the HyperML run of seed 0 and recommends for one user."""
     dataset = request.datasets[0]
+    overrides = dict(request.overrides)
+    if request.search:
+        found = _found_by_search(dataset, "hyperml", folders).read_text()
+        overrides = json.loads(found) | overrides
     tasks = schedule.plan(
-        [dataset], ["hyperml"], [0], folders.data, folders.runs, request.overrides
+        [dataset], ["hyperml"], [0], folders.data, folders.runs, overrides
     )
     output = f"export/{dataset}"
     export = ["hyperml_tf.export", f"--run={tasks[0].run.folder}"]
     export += [f"--data_dir={folders.data}", f"--output={output}"]
-    user = (
-        (pathlib.Path(folders.data) / dataset / "user_ids.txt").read_text().split()[0]
-    )
+    with open(pathlib.Path(folders.data) / dataset / "user_ids.txt") as ids:
+        user = ids.readline().rstrip("\n")
     ask = ["hyperml_tf.recommend", f"--model={output}", f"--user={user}", "--k=10"]
     if _run(export) or _run(ask):
         raise InputError("serving failed; the reason stands above")
@@ -210,16 +223,24 @@ def _search(
     """Settings chosen on validation; {} for a model with nothing to search."""
     if not catalogue.load(dataset, model).epochs:
         return {}
-    output = pathlib.Path(folders.runs) / dataset / f"search-{model}.json"
+    output = _found_by_search(dataset, model, folders)
     output.parent.mkdir(parents=True, exist_ok=True)
     command = ["hyperml_tf.search", f"--config={catalogue.path_of(dataset)}:{model}"]
     command += [f"--config.dataset={dataset}", f"--budget={request.search}"]
     command += [f"--config.{field}={v}" for field, v in request.overrides.items()]
     command += [f"--data_dir={folders.data}", f"--runs_dir={folders.runs}"]
-    command += [f"--jobs={request.executor.jobs}", f"--output={output}"]
+    executor = request.executor
+    command += [f"--executor={executor.kind}", f"--jobs={executor.jobs}"]
+    command += [f"--threads={executor.threads}", f"--kernel={executor.kernel}"]
+    command += ["--op_determinism"] if executor.op_determinism else []
+    command.append(f"--output={output}")
     if _run(command):
         raise InputError(f"the search of {dataset}/{model} failed; see above")
     return json.loads(output.read_text())
+
+
+def _found_by_search(dataset: str, model: str, folders: Folders) -> pathlib.Path:
+    return pathlib.Path(folders.runs) / dataset / f"search-{model}.json"
 
 
 def _run(command: Sequence[str]) -> int:

@@ -29,10 +29,10 @@ class Progress:
         left: list[tuple[tuple[str, str], int]] = []
         for task in self.tasks:
             kind = (task.run.dataset, task.run.model)
-            rows = task.run.history()
-            done = int(rows[-1]["epoch"]) if rows else 0
+            done = task.epochs_done
             if done:
-                pace.setdefault(kind, []).append((float(rows[-1]["seconds"]), done))
+                seconds = float(task.run.history()[-1]["seconds"])
+                pace.setdefault(kind, []).append((seconds, done))
             if not task.done:
                 left.append((kind, max(task.last_epoch - done, 0)))
         if not pace:

@@ -4,8 +4,7 @@ A hyperbolic ball is a Euclidean ball around a shifted centre (`geometry.lift`).
 k items nearest to a user are the k Euclidean neighbours of the shifted centre, if the
 radius is the distance of the k-th; a guess of it, kept with the index, is enough to
 find candidates. More of them are fetched than asked for, and their order is decided
-by exact keys: what ScaNN misses is missing, what it finds is in its true order. A
-second round, around the centre for the radius just found, finds more.
+by exact keys: what ScaNN misses is missing, what it finds is in its true order.
 """
 
 import tensorflow as tf
@@ -39,9 +38,6 @@ class ScannIndex(tf.Module):
         queries: [U, D] float64 points like those that will be asked about.
         excluded: how many items a query usually excludes.
         k: the number of neighbours whose radius is guessed.
-        rounds: searches per query. On clustered points a second one, with the true
-            radius for the guess, adds 0.001 to the recall; it is for a k far from
-            the one guessed for.
 
     Raises:
         InputError: too few items for an index.
@@ -53,7 +49,6 @@ class ScannIndex(tf.Module):
         queries: tf.Tensor,
         excluded: int = 0,
         k: int = 10,
-        rounds: int = 1,
     ):
         super().__init__()
         if catalogue.size < FEWEST_ITEMS:
@@ -63,7 +58,6 @@ class ScannIndex(tf.Module):
             )
         self.catalogue = catalogue
         self._moves = isinstance(catalogue.space, Ball)
-        self._rounds = rounds if self._moves else 1
         leaves = round(_LEAVES * catalogue.size**0.5)
         scann = ScaNN(
             distance_measure=catalogue.space.scann_measure,
@@ -89,11 +83,7 @@ class ScannIndex(tf.Module):
         fetched = k + tf.shape(excluded)[1] + _OVERFETCH
         fetched = tf.minimum(fetched, self.catalogue.size)
         radius = tf.fill(tf.shape(u)[:1], self._radius)
-        for _ in range(self._rounds):
-            items, keys = self._around(radius, u, excluded, k, fetched)
-            if self._moves:
-                found = self.catalogue.space.values(keys[:, -1], u)["distances"]
-                radius = tf.where(tf.math.is_finite(found), found, radius)
+        items, keys = self._around(radius, u, excluded, k, fetched)
         # The last is missing if any is.
         return self.catalogue.scan_unless(items[:, -1] >= 0, u, excluded, items, keys)
 

@@ -62,9 +62,7 @@ def clustered_points(
     return all_of(users), all_of(items)
 
 
-def retrieval(
-    items: int, dim: int = 64, queries: int = 2000, batch: int = 100, rounds: int = 1
-) -> dict:
+def retrieval(items: int, dim: int = 64, queries: int = 2000, batch: int = 100) -> dict:
     """Queries per second and recall@10 of brute force, the exact index and ScaNN.
 
     Args:
@@ -72,7 +70,6 @@ def retrieval(
         dim: D.
         queries: users asked for, after a warm-up; brute force is asked half.
         batch: users per call.
-        rounds: ScaNN's searches per query.
     """
     users, points = clustered_points(queries, items, dim, seed=0)
     users = tf.cast(users, tf.float64)
@@ -93,7 +90,7 @@ def retrieval(
     proven = [exact.attempt(q, nothing, k)[2] for q in _batches(fewer, batch)]
 
     begin = time.perf_counter()
-    scann = ScannIndex(catalogue, users, rounds=rounds)
+    scann = ScannIndex(catalogue, users)
     build_seconds = time.perf_counter() - begin
     found, scann_rate = _timed(lambda q: scann.top(q, nothing, k)[0], users, batch)
     pairs = zip(truth, found, strict=False)

@@ -22,6 +22,8 @@ from hyperml_tf.training.strategy import Distribution
 from hyperml_tf.training.tensorboard import Board, rows_of
 
 _PROGRESS_SECONDS = 10.0
+# A checkpoint is written at least so often, at epoch ends.
+_CHECKPOINT_SECONDS = 120.0
 _HISTORY_SECONDS = 2.0
 # A projected row's float32 norm is off the limit by a few roundings.
 _RIM_ROUNDING = 1e-6
@@ -68,7 +70,6 @@ class Record(keras.callbacks.Callback):
         epochs: the last epoch.
         patience: validations without a better one after which training stops; 0:
             never.
-        checkpoint_seconds: write a checkpoint at least so often, at epoch ends.
         distribution: of the run.
     """
 
@@ -80,13 +81,12 @@ class Record(keras.callbacks.Callback):
         eval_every: int,
         epochs: int,
         patience: int = 0,
-        checkpoint_seconds: float = 120.0,
         distribution: Distribution | None = None,
     ):
         super().__init__()
         self.run, self.interactions, self.board = run, interactions, board
         self.eval_every, self.epochs = eval_every, epochs
-        self.patience, self.checkpoint_seconds = patience, checkpoint_seconds
+        self.patience = patience
         self.distribution = distribution or Distribution()
         self.options = self.distribution.checkpoint_options
         self.epoch = tf.Variable(0, dtype=tf.int64)
@@ -152,7 +152,7 @@ class Record(keras.callbacks.Callback):
             row |= self._validate(done)
         self._rows.append({key: str(value) for key, value in row.items()})
         # Workers save together, as reading Keras's metrics is a sum over all of them.
-        overdue = now - self._saved > self.checkpoint_seconds
+        overdue = now - self._saved > _CHECKPOINT_SECONDS
         saves = validates or self.distribution.chief_says(overdue)
         if saves or now - self._written > _HISTORY_SECONDS:
             self._write_history()

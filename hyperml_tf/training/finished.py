@@ -1,6 +1,7 @@
 """Opens finished runs again: config, data, and the model as selected."""
 
 import pathlib
+import re
 
 import ml_collections
 import tensorflow as tf
@@ -31,6 +32,8 @@ def open_run(
             f"{folder} is not a finished run: it has no metrics.json; finish it with "
             "hyperml_tf.train, or name another"
         )
+    if not re.fullmatch(r"seed-\d+", run.folder.name):
+        raise InputError(f"{folder} must be named as the run was: seed-0, seed-1, …")
     config = ml_collections.FrozenConfigDict(run.config)
     data = interactions.load(config.dataset, data_dir)
     trained_on = run.environment["data_fingerprint"]

@@ -74,6 +74,38 @@ def test_train_refuses(case, command, data_dir, tmp_path):
 
 
 @pytest.mark.parametrize(
+    "flags, named",
+    [
+        (["benchmark", "--rows=10,many"], "--rows=10,many"),
+        (["reproduce", "--table=mine=clicks.csv"], "add mine to --datasets"),
+        (["reproduce", "--datasets=games", "--items=game=x.csv"], "--items=game"),
+        (["reproduce", "demo", "--models=cml"], "hyperml"),
+        (["search", CONFIG, "--config.dataset=tiny", "--space=dim:8,many"], "'many'"),
+        (
+            [
+                "search",
+                CONFIG,
+                "--config.dataset=tiny",
+                "--config.dim=8",
+                "--space=dim:8",
+            ],
+            "--config.dim",
+        ),
+    ],
+)
+def test_other_commands_refuse(flags, named, command, data_dir, tmp_path):
+    module, *flags = flags
+    done = command(
+        *(f"hyperml_tf.{module}", *flags, f"--data_dir={data_dir}"),
+        *([] if module == "benchmark" else [f"--runs_dir={tmp_path}"]),
+    )
+    assert done.returncode == 2
+    *_, line = done.stderr.strip().splitlines()
+    assert named in line and line.startswith(f"{module}: ")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
     "module", ["train", "replicate", "evaluate", "export", "recommend", "report"]
 )
 def test_help_fits_one_screen(module, command):

@@ -6,7 +6,12 @@ import zipfile
 
 import pytest
 
-from data_prep.archives import FREE_BYTES, ZipInputs, open_plain_or_gzip
+from data_prep.archives import (
+    FREE_BYTES,
+    FolderInputs,
+    ZipInputs,
+    open_plain_or_gzip,
+)
 from data_prep.errors import InputError
 from tests.data_prep import publishers
 from tests.data_prep.test_formats import numbered
@@ -141,3 +146,12 @@ def test_honest_data_expands_freely(tmp_path):
     path.write_bytes(gzip.compress(content, 1))
     with open_plain_or_gzip(path) as stream:
         assert stream.read() == content
+
+
+def test_beside_an_unpacked_copy_the_publishers_file_is_read_and_recorded(tmp_path):
+    (tmp_path / "a.json").write_text("unpacked")
+    (tmp_path / "a.json.gz").write_bytes(gzip.compress(b"packed"))
+    inputs = FolderInputs(tmp_path, ("a.json", "b.json"))
+    with inputs.open("a.json") as file:
+        assert file.read() == b"packed"
+    assert list(inputs.files()) == ["a.json.gz"]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from data_prep import folder, prepare
+from data_prep import folder
 from tests.data_prep import publishers
 from tests.data_prep.conftest import ARRAYS, load
 from tests.data_prep.test_formats import STORY, numbered
@@ -62,6 +62,11 @@ def test_bad_usage_gets_one_line_and_2(command, tmp_path, flags, said):
     assert said in result.err
     assert result.err.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_a_name_may_hold_the_word_all(command, write_table):
+    table = write_table("user,item\na,x\na,y\na,z\nb,x\nb,y\nb,z\n")
+    assert command("--dataset=small-football", f"--table={table}").code == 0
 
 
 def test_stats_hold_what_others_rely_on(command, write_table, tmp_path):
@@ -346,7 +351,3 @@ def test_data_prep_never_imports_tensorflow():
         "for m in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
-
-
-def test_exit_codes_are_those_of_the_readme():
-    assert (prepare.DONE, prepare.BAD_INPUT, prepare.SKIPPED) == (0, 2, 3)

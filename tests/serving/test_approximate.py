@@ -25,7 +25,7 @@ def points():
 @pytest.fixture(scope="module", params=SPACES)
 def index(request, points):
     users, items = (tf.constant(side, tf.float64) for side in points)
-    return ScannIndex(Catalogue(SPACES[request.param], items), users, rounds=2)
+    return ScannIndex(Catalogue(SPACES[request.param], items), users)
 
 
 def keys_of(index, points):

@@ -103,15 +103,15 @@ def test_divergence_is_stopped_by_name(tree, tmp_path, monkeypatch):
     assert not list(tmp_path.rglob("metrics.json"))
 
 
-def test_every_model_with_a_table_learns_more_than_popularity_knows(tree, tmp_path):
+@pytest.mark.parametrize("model", ["hyperml", "hyperts", "cml", "mf_bpr"])
+def test_a_model_learns_more_than_popularity_knows(model, tree, tmp_path):
     floor, _ = train_run(
         configs.resolve(configs.for_model("popularity", dataset="memory")),
         tree,
         tmp_path,
     )
-    metrics, _ = train_run(
-        settings(epochs=60, eval_every=20, dropout=0.0), tree, tmp_path
-    )
+    config = settings(model=model, epochs=60, eval_every=20, dropout=0.0)
+    metrics, _ = train_run(config, tree, tmp_path)
     assert metrics["test"]["ndcg10"] > floor["test"]["ndcg10"]
 
 

@@ -74,8 +74,10 @@ def test_scalars_and_histograms_have_the_tags_of_the_readme(board):
 
 @pytest.mark.slow
 def test_the_disk_is_pictured_at_every_validation(board):
-    (tags, *_) = get(board, "images/tags").values()
-    assert list(tags) == ["disk"]
+    for run, tags in get(board, "images/tags").items():
+        assert list(tags) == ["disk"]
+        pictures = get(board, "images/images", run=run, tag="disk", sample=0)
+        assert [picture["step"] for picture in pictures] == [2, 4]
 
 
 @pytest.mark.slow
