@@ -33,29 +33,42 @@ def read(path: pathlib.Path) -> pd.DataFrame:
 def add(
     path: pathlib.Path, dataset: str, name: str, candidates: Sequence[Candidate]
 ) -> None:
-    """Puts a search in the table, in place of an earlier one of the same name.
+    """Adds a search to the table, to earlier ones of the same name.
+
+    Those that were trained longest come first, and of these the best on validation. Of
+    equal candidates the one added last counts.
 
     Args:
         path: the table.
         dataset: key.
         name: what was searched: a model, or `hyperml+`.
-        candidates: best first.
+        candidates: of the search.
     """
-    rows = read(path)
-    rows = rows[(rows["dataset"] != dataset) | (rows["model"] != name)]
     new = [
         {
             "dataset": dataset,
             "model": name,
-            "place": place,
             "epochs": candidate.epochs,
             "valid_ndcg10": round(candidate.valid_ndcg10, 6),
             "overrides": json.dumps(dict(candidate.overrides)),
         }
-        for place, candidate in enumerate(candidates, start=1)
+        for candidate in candidates
     ]
-    parts = [part for part in (rows, pd.DataFrame(new)) if len(part)]
-    rows = pd.concat(parts).sort_values(["dataset", "model", "place"])
+    recorded = read(path)
+    of_name = (recorded["dataset"] == dataset) & (recorded["model"] == name)
+    tried = pd.concat(
+        [part for part in (recorded[of_name], pd.DataFrame(new)) if len(part)]
+    )
+    points = tried["overrides"].map(
+        lambda text: tuple(sorted(json.loads(text).items()))
+    )
+    tried = tried[~points.duplicated(keep="last")]
+    tried = tried.sort_values(
+        ["epochs", "valid_ndcg10"], ascending=False, kind="stable"
+    )
+    tried["place"] = range(1, len(tried) + 1)
+    rows = pd.concat([part for part in (recorded[~of_name], tried) if len(part)])
+    rows = rows[list(COLUMNS)].sort_values(["dataset", "model", "place"])
     text = io.StringIO()
     rows.to_csv(text, index=False, lineterminator="\n")
     write_atomically(path, text.getvalue())

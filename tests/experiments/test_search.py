@@ -6,7 +6,7 @@ import types
 import pytest
 
 from hyperml_tf.errors import RunError
-from hyperml_tf.experiments import catalogue, search
+from hyperml_tf.experiments import catalogue, search, searches
 from hyperml_tf.experiments import config as configs
 
 
@@ -106,3 +106,23 @@ def test_what_to_commit_is_what_differs_from_the_file():
     committed = {"dim": 64, "margin": 0.5, "optimizer": "adam", "c": 1.0}
     lines = search.as_file(search.Candidate(overrides, 6, 0.3), committed)
     assert lines == ['"dim": 32,', "\"optimizer\": 'adagrad',"]
+
+
+def test_a_second_round_adds_to_the_first(tmp_path):
+    path = tmp_path / "searches.csv"
+
+    def add(*tried, name="cml+"):
+        made = [search.Candidate(overrides, *how) for overrides, *how in tried]
+        searches.add(path, "tiny", name, made)
+
+    add(({"dim": 8}, 6, 0.2), ({"dim": 16}, 2, 0.3))
+    add(({"dim": 8}, 6, 0.9), name="cml")
+    add(({"dim": 32, "margin": 0.5}, 6, 0.4), ({"dim": 64}, 2, 0.1))
+    first = path.read_text()
+    add(({"margin": 0.5, "dim": 32}, 6, 0.4), ({"dim": 64}, 2, 0.1))
+    rows = searches.read(path)
+    rows = rows[rows["model"] == "cml+"]
+    assert rows["valid_ndcg10"].tolist() == [0.4, 0.2, 0.3, 0.1]
+    assert rows["place"].tolist() == [1, 2, 3, 4]
+    assert len(path.read_text()) == len(first)
+    assert len(searches.read(path)) == 5
