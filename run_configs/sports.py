@@ -56,6 +56,7 @@ CHOSEN = {
         "learning_rate": 0.002,
     },
     "mf_bpr+": {"l2": 0.02, "dim": 128},
+    "cml+": {"learning_rate": 0.005, "norm_penalty": 0.01},
 }
 
 
