@@ -95,6 +95,7 @@ def _result_tables(results: groups.Results, tests: pd.DataFrame) -> list[Table]:
         claims.claims(results, TITLES, tests),
         claims.lead(results, TITLES, tests),
         claims.variants(results, TITLES, tests),
+        claims.dimensions(results, tests),
         result_tables.split_order(results, TITLES),
         claims.settings(results, TITLES),
     ]
@@ -186,7 +187,7 @@ def _sections(
         ),
         section(
             "variants", "Variants, controls and settings",
-            tables=named("variants", "split_order", "settings"),
+            tables=named("variants", "dimensions", "split_order", "settings"),
         ),
         section(
             "space", "Inside the embeddings: Figs 2, 3 and 5",

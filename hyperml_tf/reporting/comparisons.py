@@ -55,8 +55,9 @@ def questions(
     """What is compared on a dataset: (question, first, second).
 
     "table2" is HyperML against the best baseline, "lead" the best hyperbolic row
-    against the best Euclidean one, options beyond the paper included; "variant" every
-    changed configuration against what it changes.
+    against the best Euclidean one, options beyond the paper included; "dim" HyperML
+    against CML at equal dimension; "variant" every changed configuration against what
+    it changes.
     """
     yield (
         "table2",
@@ -71,6 +72,8 @@ def questions(
     for question, models in PAIRS.items():
         first, second = (results.of(dataset, model) for model in models)
         yield question, first, second
+    for ball, flat in results.at_equal_dim(dataset).values():
+        yield "dim", ball, flat
     for group in results.groups:
         if group.dataset == dataset and group.variant:
             yield "variant", group, results.centre(group)

@@ -112,16 +112,20 @@ def main_groups(
 
 
 def differing(config: Mapping[str, Any], other: Mapping[str, Any]) -> set[str]:
-    """Fields in which two configurations differ; an option left out is off."""
+    """Fields in which two configurations differ; an option left out is off.
+
+    `init_scale` follows from `dim` and is not told beside it.
+    """
 
     def value(of: Mapping[str, Any], field: str) -> Any:
         return of.get(field, OFF.get(field))
 
     fields = {*config, *other}
-    return {field for field in fields if value(config, field) != value(other, field)}
+    found = {field for field in fields if value(config, field) != value(other, field)}
+    return found - {"init_scale"} if "dim" in found else found
 
 
-def sweep(groups: Sequence[Group], centre: Group, field: str) -> dict[float, Group]:
+def sweep(groups: Sequence[Group], centre: Group, field: str) -> dict[Any, Group]:
     """Value -> configuration that differs from `centre` in `field` alone.
 
     `centre` is part of it; of two with the same value the one with more seeds counts.
@@ -181,6 +185,18 @@ class Results:
         of_beyond = changed.variant.startswith(f"{BEYOND} ")
         name = changed.model + (BEYOND if of_beyond else "")
         return self.main.get((changed.dataset, name))
+
+    def at_equal_dim(self, dataset: str) -> dict[int, tuple[Group, Group]]:
+        """d -> HyperML and CML of d coordinates, all else as their own rows have it.
+
+        Empty where one d alone was run.
+        """
+        own = [self.main.get((dataset, model)) for model in ("hyperml", "cml")]
+        if not all(row and "dim" in row.config for row in own):
+            return {}
+        ours, theirs = (sweep(self.groups, row, "dim") for row in own if row)
+        both = {dim: (ours[dim], theirs[dim]) for dim in ours if dim in theirs}
+        return both if len(both) > 1 else {}
 
     def best_hyperbolic(self, dataset: str) -> Group | None:
         """The best row of a hyperbolic model on validation, options included."""

@@ -97,3 +97,22 @@ def test_a_variant_beyond_the_paper_is_held_against_that_row(
     (row,) = (row for row in table.rows if row[2] == "negatives 5")
     # All hit by HyperML +, half by HyperML.
     assert (row[1], row[8]) == ("HyperML +", "−100.00")
+
+
+def test_dimensions_are_compared_at_equal_d(sources, make_run, tmp_path):
+    for label, model, ranks in (("1", "hyperml", HALF), ("2", "cml", FIRST)):
+        base = {"dim": 64, "init_scale": 0.01}
+        make_run("sports", model, label * 12, ranks=FIRST, **base)
+        changed = base | {"dim": 8, "init_scale": 0.02, "variant": "dim=8"}
+        make_run("sports", model, label * 11 + "8", ranks=ranks, **changed)
+    # HyperML alone has d 16.
+    changed |= {"dim": 16, "variant": "dim=16"}
+    make_run("sports", config_hash="1" * 10 + "16", ranks=HALF, **changed)
+    none = pd.DataFrame()
+    sources = gather(tmp_path / "runs", tmp_path / "data", none, none)
+    table = claims.dimensions(sources.results, sources.significance)
+    assert [row[:3] for row in table.rows] == [
+        ["Sports", "8", "1"],
+        ["Sports", "64", "1"],
+    ]
+    assert [row[9] for row in table.rows] == ["−50.00", "+0.00"]  # HR@10
