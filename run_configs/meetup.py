@@ -54,6 +54,14 @@ CHOSEN = {
         "negatives": 3,
         "negative_choice": "hardest",
     },
+    "cml+": {
+        "learning_rate": 0.001,
+        "dim": 128,
+        "dropout": 0.3,
+        "norm_penalty": 0.1,
+        "negatives": 5,
+        "negative_choice": "hardest",
+    },
     "hyperts+": defaults.PRODUCT
     | {
         "origin_weight": 0.01,

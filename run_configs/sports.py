@@ -57,6 +57,15 @@ CHOSEN = {
     },
     "mf_bpr+": {"l2": 0.02, "dim": 128},
     "cml+": {"learning_rate": 0.005, "norm_penalty": 0.01},
+    "hyperml+": {
+        "c": 2.0,
+        "learning_rate": 0.001,
+        "margin": 0.5,
+        "distortion_weight": 0.1,
+        "dropout": 0.4,
+        "negatives": 5,
+        "negative_choice": "hardest",
+    },
 }
 
 
