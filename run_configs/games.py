@@ -42,7 +42,14 @@ CHOSEN = {
         "negative_choice": "hardest",
     },
     "mf_bpr+": {"dim": 128},
-    "cml+": {"dim": 128, "dropout": 0.6, "negative_choice": "hardest"},
+    "cml+": {
+        "learning_rate": 0.001,
+        "dim": 128,
+        "dropout": 0.6,
+        "norm_penalty": 0.03,
+        "negatives": 3,
+        "negative_choice": "hardest",
+    },
     "hyperts+": defaults.PRODUCT
     | {
         "origin_weight": 0.03,

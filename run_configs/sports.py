@@ -56,7 +56,14 @@ CHOSEN = {
         "learning_rate": 0.002,
     },
     "mf_bpr+": {"l2": 0.02, "dim": 128},
-    "cml+": {"learning_rate": 0.005, "norm_penalty": 0.01},
+    "cml+": {
+        "learning_rate": 0.001,
+        "dim": 128,
+        "dropout": 0.4,
+        "norm_penalty": 0.1,
+        "negatives": 5,
+        "negative_choice": "hardest",
+    },
     "hyperml+": {
         "c": 2.0,
         "learning_rate": 0.001,
