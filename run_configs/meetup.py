@@ -54,6 +54,14 @@ CHOSEN = {
         "negatives": 3,
         "negative_choice": "hardest",
     },
+    "hyperml+": {
+        "dim": 128,
+        "distortion_weight": 0.4,
+        "margin": 0.5,
+        "dropout": 0.4,
+        "negatives": 10,
+        "negative_choice": "hardest",
+    },
     "cml+": {
         "learning_rate": 0.001,
         "dim": 128,
