@@ -19,8 +19,8 @@ TRAINING = {"epochs": 1200, "patience": 3}  # until validation stops improving
 
 # Chosen on validation, seed 0, each the best of 12 by successive halving
 # (`searches.csv`), at d 64, batch 512 and Adam: HyperML's are the defaults, and
-# HyperTS has them too. + likewise of 12 (MF-BPR: 24), at d 64 or 128, by the hardest of
-# n negatives, of which MF-BPR has one.
+# HyperTS has them too. + likewise of 12 to 24, at d 64 or 128, by the hardest of n
+# negatives, of which MF-BPR has one.
 # MLP's are the best of 6, to epoch 60; NCF has them too, with its three layers.
 _POINTWISE = {
     "epochs": 60,

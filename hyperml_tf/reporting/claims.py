@@ -31,6 +31,7 @@ LEVEL = 0.05
 CLAIMS = {
     "table2": "HyperML leads every baseline (§3.2)",
     "cml": "HyperML leads CML (§3.2)",
+    "options": "The same with options beyond the paper for both (not in the paper)",
     "tangent": "HyperTS leads CML (§3.4)",
     "table3": "HyperTS against HyperML (Table 3; the paper has either ahead)",
     "bpr": "MF-BPR is much better than CML on small datasets (§3.2)",

@@ -30,6 +30,7 @@ COLUMNS = (
 #: Questions about what stands for two models, (the first, the second).
 PAIRS = {
     "cml": ("hyperml", "cml"),
+    "options": ("hyperml+", "cml+"),
     "table3": ("hyperts", "hyperml"),
     "tangent": ("hyperts", "cml"),
     "bpr": ("mf_bpr", "cml"),
