@@ -65,6 +65,7 @@ CHOSEN = {
         "negative_choice": "hardest",
     },
     "hyperml+": {
+        "dim": 128,
         "c": 2.0,
         "learning_rate": 0.001,
         "margin": 0.5,
