@@ -49,6 +49,7 @@ CHOSEN = {
         "norm_penalty": 0.03,
         "negatives": 3,
         "negative_choice": "hardest",
+        "epochs": 2400,  # at 1,200 it still rises
     },
     "hyperts+": defaults.PRODUCT
     | {
