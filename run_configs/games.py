@@ -37,7 +37,7 @@ CHOSEN = {
     "mf_bpr": {"l2": 0.02, "learning_rate": 0.003},
     "hyperml+": {
         "dim": 128,
-        "dropout": 0.6,
+        "c": 2.0,
         "negatives": 3,
         "negative_choice": "hardest",
     },
