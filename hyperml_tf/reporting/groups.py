@@ -81,10 +81,27 @@ class Group:
         return float(self.rows[metric].std(ddof=1))
 
 
+_KEYS = ["dataset", "model", "config_hash"]
+
+
 def group(rows: pd.DataFrame) -> list[Group]:
     """Groups of the record's rows, in the order of its first three keys."""
-    keys = ["dataset", "model", "config_hash"]
-    return [Group(part) for _, part in rows.groupby(keys, sort=True)]
+    return [Group(part) for _, part in rows.groupby(_KEYS, sort=True)]
+
+
+def _labelled(rows: pd.DataFrame, committed: Committed) -> pd.DataFrame:
+    """The rows, those of a committed configuration under its own label.
+
+    The search or the sweep that found it may have run some of its seeds.
+    """
+    rows = rows.copy()
+    for (dataset, model, _), part in rows.groupby(_KEYS):
+        config = json.loads(part["config"].iloc[0])
+        for label in ("", BEYOND):
+            settings = committed(dataset, model + label)
+            if settings is not None and not differing(config, settings):
+                rows.loc[part.index, "variant"] = label
+    return rows
 
 
 def main_groups(
@@ -234,5 +251,5 @@ def results(
     published: Callable[[str, str], Mapping[str, float]],
 ) -> Results:
     """What the tables are built from."""
-    groups = group(rows)
+    groups = group(_labelled(rows, committed))
     return Results(groups, main_groups(groups, committed), published)

@@ -57,6 +57,23 @@ def test_without_it_more_seeds_count_and_then_validation_never_test():
     assert main(rows(one, worse_on_test)) == "valid"
 
 
+def test_a_committed_configuration_has_its_own_label_whatever_ran_it():
+    chosen = {"config": {"c": 2.0}}
+    table = rows(
+        ("hyperml", "own", 0, 0.5),
+        ("hyperml", "found", 0, 0.5, chosen),  # by a search
+        ("hyperml", "found", 1, 0.5, chosen | {"variant": "+"}),
+    )
+    settings = {"hyperml": 1.0, "hyperml+": 2.0}
+
+    def committed(_, name):
+        return {"model": "hyperml", "epochs": 500, "c": settings[name]}
+
+    results = groups.results(table, committed, lambda *_: {})
+    names = {key[1]: found.config_hash for key, found in results.main.items()}
+    assert names == {"hyperml": "own", "hyperml+": "found"}
+
+
 def test_a_labelled_variant_never_stands_for_the_model():
     table = rows(("hyperml", "a", 0, 0.9, {"variant": "c=2"}), ("hyperml", "b", 0, 0.1))
     assert main(table) == "b"
