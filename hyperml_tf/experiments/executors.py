@@ -8,6 +8,7 @@ run's bits do not depend on how many run.
 import abc
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import time
@@ -216,6 +217,9 @@ def _run_logged(arguments: list[str], log: str, folder: str) -> int:
         ).returncode
 
 
+_ROOM_FOR_A_MESSAGE = 1 << 16  # bytes
+
+
 def _log(task: Task) -> pathlib.Path:
     return task.run.folder / "log.txt"
 
@@ -223,7 +227,11 @@ def _log(task: Task) -> pathlib.Path:
 def _last_words(task: Task) -> str:
     log = _log(task)
     lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
-    return f"{lines[-1] if lines else 'no message'} (see {log})"
+    if lines:
+        return f"{lines[-1]} (see {log})"
+    if log.exists() and shutil.disk_usage(log).free < _ROOM_FOR_A_MESSAGE:
+        return f"no space left on the device of {log}"
+    return f"no message (see {log})"
 
 
 def make(
