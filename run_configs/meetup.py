@@ -20,7 +20,7 @@ TRAINING = {"epochs": 2000, "patience": 3}  # until validation stops improving
 
 # Chosen on validation, seed 0, each the best of 12 by successive halving to epoch 300
 # (`searches.csv`), at d 64, batch 512 and Adam; HyperTS has HyperML's. + likewise
-# of 18 to 34, at d 64 or 128, with the hardest of up to 10 negatives.
+# of 18 to 33, at d 64 or 128, with the hardest of up to 10 negatives.
 _HYPERBOLIC = {
     "learning_rate": 3e-4,
     "distortion_weight": 0.25,

@@ -181,10 +181,12 @@ def variants(
         for metric in METRIC_TITLES:
             key = group.dataset, metric, comparisons.configs(group, centre)
             row += [cell(group, metric), *tested(cells.get(("variant", *key)))[:2]]
-        rows.append(row)
+        full = cell(group, "full_ndcg10"), cell(centre, "full_ndcg10")
+        rows.append([*row, *full])
     header = ["Dataset", "Model", "Changed", "n"]
     for title in METRIC_TITLES.values():
         header += [title, "difference", "95 % interval"]
+    header += ["nDCG@10, full catalogue", "own row's"]
     note = (
         "Each against the model's own row, in points, paired over users; a blank where "
         "the runs were not at hand together. Several are tried on one dataset, so an "
@@ -205,10 +207,11 @@ def dimensions(results: Results, significance: pd.DataFrame) -> Table:
                 key = "dim", dataset, metric, comparisons.configs(ball, flat)
                 row += [cell(ball, metric), cell(flat, metric)]
                 row += tested(cells.get(key))[:2]
-            rows.append(row)
+            rows.append([*row, *(cell(group, "full_ndcg10") for group in (ball, flat))])
     header = ["Dataset", "d", "n"]
     for title in METRIC_TITLES.values():
         header += [f"{title}: HyperML", "CML", "difference", "95 % interval"]
+    header += ["nDCG@10, full catalogue: HyperML", "CML"]
     note = (
         "All else as chosen at d 64 for each of the two; differences in points, paired "
         "over users."

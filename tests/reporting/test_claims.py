@@ -87,6 +87,8 @@ def test_variants_are_told_by_what_they_change(sources):
     assert set(rows) == {"negatives 3", "dim 128", "distortion_weight 0"}
     assert rows["negatives 3"][8] == "+50.00"  # HR@10
     assert rows["distortion_weight 0"][8] == "−50.00"
+    # `make_run` writes a tenth of the sampled metric for the full catalogue.
+    assert rows["distortion_weight 0"][10:] == ["1.00", "5.00"]
 
 
 def test_a_variant_beyond_the_paper_is_held_against_that_row(
@@ -121,3 +123,4 @@ def test_dimensions_are_compared_at_equal_d(sources, make_run, tmp_path):
         ["Sports", "64", "1"],
     ]
     assert [row[9] for row in table.rows] == ["−50.00", "+0.00"]  # HR@10
+    assert table.rows[0][11:] == ["2.50", "2.50"]  # full catalogue
