@@ -217,11 +217,11 @@ def _run_logged(arguments: list[str], log: str, folder: str) -> int:
         ).returncode
 
 
-_ROOM_FOR_A_MESSAGE = 1 << 16  # bytes
-
-
 def _log(task: Task) -> pathlib.Path:
     return task.run.folder / "log.txt"
+
+
+_ROOM_FOR_A_MESSAGE = 1 << 16  # bytes
 
 
 def _last_words(task: Task) -> str:

@@ -256,8 +256,8 @@ def searches(rows: pd.DataFrame, titles: Mapping[str, str]) -> Table:
     header += ["Validation nDCG@10"]
     note = (
         "Successive halving over random points of the grid, seed 0, on validation "
-        "only, + partly in two rounds, the second in a space narrowed by hand; every "
-        "candidate stands in `run_configs/searches.csv`."
+        "only, + partly in two to four rounds, each after the first in a space set by "
+        "hand; every candidate stands in `run_configs/searches.csv`."
     )
     return Table("searches", "Searches", header, lines, note, text_columns=3)
 

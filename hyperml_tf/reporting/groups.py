@@ -209,9 +209,10 @@ class Results:
         Empty where one d alone was run.
         """
         own = [self.main.get((dataset, model)) for model in ("hyperml", "cml")]
-        if not all(row and "dim" in row.config for row in own):
+        swept = [sweep(self.groups, g, "dim") for g in own if g and "dim" in g.config]
+        if len(swept) < len(own):
             return {}
-        ours, theirs = (sweep(self.groups, row, "dim") for row in own if row)
+        ours, theirs = swept
         both = {dim: (ours[dim], theirs[dim]) for dim in ours if dim in theirs}
         return both if len(both) > 1 else {}
 
