@@ -75,7 +75,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         "--items",
         metavar="FILE",
         type=Path,
-        help="titles and genres: a table with columns item, title, genres",
+        help="titles and genres: a table with columns item, title, genres (A|B|C)",
     )
     flag("--mirror", metavar="URL", help="download from here instead of the publisher")
     flag(

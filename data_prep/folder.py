@@ -26,10 +26,16 @@ from typing import Any
 
 import numpy as np
 
+from data_prep.errors import InputError
 from data_prep.progress import Progress
 
 FORMAT_VERSION = 1
 _CHUNK_BYTES = 1 << 20
+_NAMES = {
+    "train_user.npy", "train_item.npy", "valid_item.npy", "test_item.npy",
+    "valid_negatives.npy", "test_negatives.npy", "user_ids.txt", "item_ids.txt",
+    "items.csv", "stats.json",
+}  # fmt: skip
 
 
 def sha256(path: Path) -> str:
@@ -89,7 +95,9 @@ def write(
         with open(path / "items.csv", "w", encoding="utf-8", newline="") as text:
             rows = csv.writer(text, lineterminator="\n")
             rows.writerow(("item", "title", "genres"))
-            rows.writerows((raw, *titles.get(raw, ("", ""))) for raw in item_ids)
+            for raw in item_ids:  # a line break in a title would be a row of its own
+                of = titles.get(raw, ("", ""))
+                rows.writerow((raw, *(" ".join(value.split()) for value in of)))
         files.append("items.csv")
     complete = {
         "format_version": FORMAT_VERSION,
@@ -137,7 +145,11 @@ def replacing(target: Path) -> Iterator[Path]:
     stats.json; otherwise it goes and `target` is as before. The folder is
     locked, so a second process waits here, and the lock dies with its owner:
     what a killed process left behind is cleared by the next.
+
+    Raises:
+        InputError: `target` holds what no preparation has written.
     """
+    _refuse_foreign_files(target)
     new, old = _siblings(target)
     parent_is_ours = not target.parent.exists()
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -158,6 +170,16 @@ def replacing(target: Path) -> Iterator[Path]:
         os.close(lock)
         if parent_is_ours and not any(target.parent.iterdir()):
             target.parent.rmdir()
+
+
+def _refuse_foreign_files(target: Path) -> None:
+    there = target.iterdir() if target.is_dir() else ()
+    foreign = sorted(path.name for path in there if path.name not in _NAMES)
+    if foreign:
+        raise InputError(
+            f"{target} is to be replaced, and holds {', '.join(foreign[:3])}, which no "
+            "preparation has written; move that elsewhere, or name another --dataset"
+        )
 
 
 def _siblings(target: Path) -> tuple[Path, Path]:

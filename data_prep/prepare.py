@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NoReturn
 
 import pyarrow as pa
@@ -103,7 +104,7 @@ def prepare(key: str, options: argparse.Namespace) -> str:
         )
         titles = rows.titles
         if options.items is not None:
-            titles = table.read_titles(options.items)
+            titles = _titles(options.items, prepared.item_ids)
         stats = {
             "dataset": key,
             **prepared.stats,
@@ -117,6 +118,18 @@ def prepare(key: str, options: argparse.Namespace) -> str:
         )
         source.keep_checksum()
     return _summary(stats, f"{target}, {time.monotonic() - began:.1f} s")
+
+
+def _titles(path: Path, item_ids: list[str]) -> dict[str, tuple[str, str]]:
+    titles = table.read_titles(path)
+    found = sum(item in titles for item in item_ids)
+    if not found:
+        raise InputError(
+            f"{path} has none of the {len(item_ids):,} items: its column item has "
+            f"{next(iter(titles), 'nothing')!r}, the interactions have {item_ids[0]!r}"
+        )
+    logging.info("%s: titles of %d of %d items", path, found, len(item_ids))
+    return titles
 
 
 def _columns(options: argparse.Namespace) -> table.Columns:
@@ -187,7 +200,7 @@ def _summary(stats: Mapping[str, Any], where: str) -> str:
 
 def _stop(number: int, frame: object) -> NoReturn:
     logging.error(
-        "stopped by %s; no prepared folder was touched, the same command goes on",
+        "stopped by %s; no folder is left half prepared, the same command goes on",
         signal.Signals(number).name,
     )
     raise SystemExit(128 + number)

@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from data_prep import folder
@@ -129,6 +130,36 @@ def test_what_changed_is_prepared_again(command, write_table, tmp_path, change):
     load(target)
     assert "up to date" in command(*flags).out
     assert os.listdir(tmp_path / "data") == ["mine"]
+
+
+def test_a_folder_with_files_of_the_users_is_not_replaced(
+    command, write_table, tmp_path
+):
+    (tmp_path / "data/mine").mkdir(parents=True)
+    table = write_table(TABLE, "data/mine/clicks.csv")
+    result = command("--dataset=mine", f"--table={table}")
+    assert (result.code, result.err.count("\n")) == (2, 1)
+    assert "clicks.csv" in result.err and "elsewhere" in result.err
+    assert table.read_text() == TABLE
+    assert os.listdir(tmp_path / "data") == ["mine"]
+
+
+def test_titles_keep_to_one_line_each(command, write_table, tmp_path):
+    table = write_table(TABLE)
+    titles = write_table('item,title,genres\np,"A\rB\n C",x\nq,"D\tE",y\n', "items.csv")
+    result = command("--dataset=mine", f"--table={table}", f"--items={titles}")
+    assert (result.code, "titles of 2 of 4 items" in result.out) == (0, True)
+    items = pd.read_csv(tmp_path / "data/mine/items.csv", keep_default_na=False)
+    assert len(items) == 4
+    assert list(items.title[:2]) == ["A B C", "D E"]
+
+
+def test_titles_of_other_items_are_refused(command, write_table):
+    table = write_table(TABLE)
+    titles = write_table("item,title\n01,A\n02,B\n", "items.csv")
+    result = command("--dataset=mine", f"--table={table}", f"--items={titles}")
+    assert (result.code, result.err.count("\n")) == (2, 1)
+    assert "'01'" in result.err and "'p'" in result.err
 
 
 def test_a_bad_input_leaves_the_prepared_folder_as_it_was(
