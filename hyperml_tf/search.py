@@ -1,8 +1,9 @@
-"""Searches the paper's grid on validation and prints what to commit.
+"""Searches on validation, and prints what to commit.
 
 python -m hyperml_tf.search --config=run_configs/games.py:cml --budget=12 --jobs=2
 
-Successive halving over random points of the grid; --budget=full trains all of it.
+Successive halving over random points of the paper's grid, to which dropout, L2 and
+depth are added where a model has them; --budget=full trains all of it.
 An interrupted search goes on where it was. Other values, or fields beyond the paper:
 --space=negatives:1,3,10 --space=learning_rate:0.001,0.0003
 """
@@ -64,10 +65,17 @@ def main() -> None:
     if _OUTPUT.value:
         best = json.dumps(dict(found[0].overrides), indent=1) + "\n"
         write_atomically(pathlib.Path(_OUTPUT.value), best)
-    path = catalogue.path_of(config.dataset).name
-    committed = catalogue.load(config.dataset, catalogue.name_of(config)).to_dict()
-    print(f"to commit, in {path}:")
-    for line in search.as_file(found[0], committed) or ["(nothing changed)"]:
+    committed = catalogue.load(config.dataset, catalogue.name_of(config))
+    overrides = found[0].overrides
+    changed = {k: v for k, v in overrides.items() if committed.get(k) != v}
+    path = catalogue.path_of(config.dataset)
+    if path == catalogue.OWN_TABLE:
+        print(f"to train, beside --config={path}:{catalogue.name_of(config)}:")
+        lines = search.as_flags({"dataset": config.dataset} | changed)
+    else:
+        print(f"to commit, in {path.name}:")
+        lines = search.as_file(changed) or ["(nothing changed)"]
+    for line in lines:
         print(f"    {line}")
 
 

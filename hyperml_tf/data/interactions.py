@@ -188,5 +188,5 @@ def _damaged(folder: pathlib.Path, error: Exception) -> DataError:
 def _remedy(folder: pathlib.Path) -> str:
     return (
         f"run: python -m data_prep.prepare --dataset={folder.name} "
-        f"--data_dir={folder.parent}"
+        f"--data_dir={folder.parent} (and --table=FILE, where it comes from a table)"
     )

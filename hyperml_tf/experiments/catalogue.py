@@ -18,10 +18,14 @@ PAPER_DATASETS = (
 )  # fmt: skip
 
 
+#: The config file of datasets that have none of their own.
+OWN_TABLE = FOLDER / "own_table.py"
+
+
 def path_of(dataset: str) -> pathlib.Path:
-    """The config file of a dataset; `own_table.py` for one that has none."""
+    """The config file of a dataset."""
     path = FOLDER / f"{base_of(dataset)}.py"
-    return path if path.exists() else FOLDER / "own_table.py"
+    return path if path.exists() else OWN_TABLE
 
 
 def load(dataset: str, model: str) -> ml_collections.ConfigDict:

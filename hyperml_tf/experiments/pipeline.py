@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 
 from absl import logging
 
+from hyperml_tf.data import interactions
+from hyperml_tf.data.interactions import DataError
 from hyperml_tf.errors import InputError
 from hyperml_tf.experiments import catalogue, executors, record, schedule
 from hyperml_tf.experiments.config import PAPER_GRID
@@ -166,6 +168,13 @@ def test() -> int:
 
 
 def _prepare(dataset: str, request: Request, folders: Folders) -> int:
+    table = _table_of(dataset, folders)
+    if table and dataset not in (*request.tables, *request.items):
+        logging.info(
+            "%s: as it was prepared from %s; --table=%s=FILE prepares it anew",
+            *(dataset, table, dataset),
+        )
+        return 0
     command = ["data_prep.prepare", f"--dataset={dataset}"]
     command += [f"--data_dir={folders.data}", f"--raw_dir={request.raw_dir}"]
     if dataset in request.tables:
@@ -177,6 +186,15 @@ def _prepare(dataset: str, request: Request, folders: Folders) -> int:
     if request.allow_count_mismatch:
         command.append("--allow_count_mismatch")
     return _run(command)
+
+
+def _table_of(dataset: str, folders: Folders) -> str | None:
+    """The table that a dataset was prepared from, with columns that only it knows."""
+    try:
+        source = interactions.load(dataset, folders.data).stats["source"]
+    except DataError:
+        return None
+    return source["path"] if source["kind"] == "table" else None
 
 
 def _train(

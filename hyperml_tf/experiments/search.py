@@ -1,4 +1,4 @@
-"""Chooses settings on validation: the paper's grid, by successive halving.
+"""Chooses settings on validation: the paper's grid, widened, by successive halving.
 
 Rung r trains its candidates up to epoch E/3^(R-1-r) of the config's E, then keeps the
 best third by validation nDCG@10 (Jamieson & Talwalkar 2016). A candidate that goes on
@@ -17,8 +17,8 @@ from absl import logging
 
 from hyperml_tf.data.interactions import Interactions
 from hyperml_tf.errors import RunError
+from hyperml_tf.experiments import catalogue, runs
 from hyperml_tf.experiments import config as configs
-from hyperml_tf.experiments import runs
 from hyperml_tf.experiments.executors import Executor
 from hyperml_tf.experiments.schedule import Task
 
@@ -140,7 +140,8 @@ def search(
     """
     space = space_of(config, fixed, values)
     points = draw(space, budget, {field: config[field] for field in space})
-    tasks = [_task(config, point, fixed, data, seed, executor) for point in points]
+    kept = _own_settings(config) | dict(fixed)
+    tasks = [_task(config, point, kept, data, seed, executor) for point in points]
     ends = rungs(config.epochs, config.eval_every, len(points))
     found: dict[Task, Candidate] = {}
     for place, end in enumerate(ends):
@@ -164,10 +165,20 @@ def search(
     return sorted(found.values(), key=lambda c: (-c.epochs, -c.valid_ndcg10))
 
 
-def _task(config, point, fixed, data, seed, executor) -> Task:
+def _own_settings(config: ml_collections.ConfigDict) -> dict[str, object]:
+    """Where a config departs from the committed one, which a task starts from."""
+    committed = catalogue.load(config.dataset, catalogue.name_of(config))
+    return {
+        field: value
+        for field, value in configs.settings(config).items()
+        if committed.get(field) != value
+    }
+
+
+def _task(config, point, kept, data, seed, executor) -> Task:
     resolved = configs.resolve(configs.changed(config, point))
     run = runs.locate(executor.runs_dir, resolved, data.fingerprint, seed)
-    return Task(resolved, run, tuple((dict(fixed) | point).items()))
+    return Task(resolved, run, tuple((kept | point).items()))
 
 
 def _best_valid(task: Task, end: int) -> float:
@@ -177,10 +188,11 @@ def _best_valid(task: Task, end: int) -> float:
     return max((float(score) for score in scores if score), default=-1.0)
 
 
-def as_file(candidate: Candidate, committed: Mapping[str, object]) -> Sequence[str]:
-    """Lines for `CHOSEN` of `run_configs/<dataset>.py`: what differs from it."""
-    return [
-        f'"{field}": {value!r},'
-        for field, value in candidate.overrides.items()
-        if committed[field] != value
-    ]
+def as_file(overrides: Mapping[str, object]) -> list[str]:
+    """Lines for `CHOSEN` of `run_configs/<dataset>.py`."""
+    return [f'"{field}": {value!r},' for field, value in overrides.items()]
+
+
+def as_flags(overrides: Mapping[str, object]) -> list[str]:
+    """Flags for `hyperml_tf.train`, where the dataset has no file of its own."""
+    return [f"--config.{field}={value}" for field, value in overrides.items()]

@@ -109,8 +109,9 @@ def main_groups(
 ) -> dict[tuple[str, str], Group]:
     """(dataset, name) -> the configuration that stands for a name.
 
-    Among those without a label of a sweep: the committed settings before others
-    (epochs aside), more seeds before fewer, then the better mean validation nDCG@10.
+    Among those without a label of a sweep: the committed settings before those that
+    differ in length alone, these before others, more seeds before fewer, then the
+    better mean validation nDCG@10.
     """
     best: dict[tuple[str, str], Group] = {}
     merit: dict[tuple[str, str], tuple] = {}
@@ -119,10 +120,11 @@ def main_groups(
             continue
         key = candidate.dataset, candidate.name
         settings = committed(*key)
-        as_committed = settings is not None and (
-            differing(candidate.config, settings) <= _LENGTHS
-        )
-        worth = as_committed, candidate.n, candidate.mean("valid_ndcg10")
+        nearness = 0
+        if settings is not None:
+            changed = differing(candidate.config, settings)
+            nearness = 2 if not changed else int(changed <= _LENGTHS)
+        worth = nearness, candidate.n, candidate.mean("valid_ndcg10")
         if key not in best or worth > merit[key]:
             best[key], merit[key] = candidate, worth
     return best

@@ -41,6 +41,27 @@ def test_reproduce_does_what_is_new_and_notices_a_changed_table(command, tmp_pat
 
 
 @pytest.mark.slow
+def test_what_was_prepared_from_a_table_is_taken_as_it_is(command, tmp_path):
+    rows = synthetic.write_table(tmp_path / "tiny.csv").read_text().splitlines()
+    table = tmp_path / "renamed.csv"
+    table.write_text("\n".join(["who,what,when", *rows[1:]]) + "\n")
+    folders = [f"--{name}_dir={tmp_path / name}" for name in ("data", "raw")]
+    columns = ("--user_column=who", "--item_column=what", "--time_column=when")
+    source = "--dataset=games", f"--table={table}", "--allow_count_mismatch"
+    done = command("data_prep.prepare", *source, *columns, *folders)
+    assert done.returncode == 0, done.stdout + done.stderr
+    stats = (tmp_path / "data/games/stats.json").read_bytes()
+    done = command(
+        "hyperml_tf.reproduce",
+        *("--datasets=games", "--models=popularity", *folders),
+        *(f"--runs_dir={tmp_path / 'runs'}", f"--output={tmp_path / 'report'}"),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"as it was prepared from {table}" in done.stdout
+    assert (tmp_path / "data/games/stats.json").read_bytes() == stats
+
+
+@pytest.mark.slow
 def test_two_at_once_share_the_work_and_neither_does_anything_twice(tmp_path):
     table = synthetic.write_table(tmp_path / "tiny.csv")
     both = [

@@ -17,8 +17,10 @@ def test_search_halves_resumes_and_prints_what_to_commit(command, data_dir, tmp_
     assert "rung 1 of 2: 3 configurations to epoch 2" in first.stdout
     assert "rung 2 of 2: 1 configurations to epoch 6" in first.stdout
     # What the user fixed was validated too: without it the settings are others.
-    committed = first.stdout.split("to commit, in own_table.py:\n")[1]
-    assert '    "dim": 8,\n' in committed and '    "epochs": 6,\n' in committed
+    assert "own_table.py:cml:\n" in first.stdout
+    chosen = first.stdout.split("own_table.py:cml:\n")[1]
+    assert "--config.dim=8\n" in chosen and "--config.epochs=6\n" in chosen
+    assert "--config.dataset=tiny\n" in chosen
     assert len(list(tmp_path.rglob("metrics.json"))) == 1  # only the winner ends
     lengths = sorted(
         len(path.read_text().splitlines()) - 1 for path in tmp_path.rglob("history.csv")
@@ -39,3 +41,24 @@ def test_search_halves_resumes_and_prints_what_to_commit(command, data_dir, tmp_
     )
     assert "3 of 3 runs are finished already" in again.stdout
     assert searches.read(tmp_path / "searches.csv").equals(recorded)
+
+
+def test_a_config_file_of_ones_own_is_what_is_searched(command, data_dir, tmp_path):
+    mine = tmp_path / "mine.py"
+    mine.write_text(
+        "from hyperml_tf.experiments import config\n"
+        "def get_config(model):\n"
+        "    return config.for_model(model, 'tiny', None,\n"
+        "        {'epochs': 4, 'eval_every': 2, 'dim': 8})\n"
+    )
+    done = command(
+        "hyperml_tf.search",
+        *(f"--config={mine}:cml", "--budget=2", "--space=margin:0.3,0.4"),
+        *("--config.batch_size=64", "--config.optimizer=adam"),
+        *("--config.learning_rate=0.01", "--config.dropout=0.0", "--config.dim=8"),
+        *(f"--data_dir={data_dir}", f"--runs_dir={tmp_path / 'runs'}"),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "--config.epochs=4\n" in done.stdout
+    lengths = [len(p.read_text().split()) - 1 for p in tmp_path.rglob("history.csv")]
+    assert lengths == [4, 4]

@@ -101,11 +101,18 @@ def test_a_value_of_another_type_is_refused_by_name(tmp_path):
         searched(tmp_path, failing=[], rates=("many", 0.1, 0.2))
 
 
-def test_what_to_commit_is_what_differs_from_the_file():
-    overrides = {"dim": 32, "margin": 0.5, "optimizer": "adagrad"}
-    committed = {"dim": 64, "margin": 0.5, "optimizer": "adam", "c": 1.0}
-    lines = search.as_file(search.Candidate(overrides, 6, 0.3), committed)
-    assert lines == ['"dim": 32,', "\"optimizer\": 'adagrad',"]
+def test_settings_are_printed_as_they_are_committed_or_given():
+    overrides = {"dim": 32, "optimizer": "adagrad"}
+    assert search.as_file(overrides) == ['"dim": 32,', "\"optimizer\": 'adagrad',"]
+    flags = ["--config.dim=32", "--config.optimizer=adagrad"]
+    assert search.as_flags(overrides) == flags
+
+
+def test_what_the_given_config_has_otherwise_reaches_every_run(tmp_path):
+    """A task starts from the committed file, not from the one that was given."""
+    (best, *_) = searched(tmp_path, failing=[])
+    assert best.overrides["epochs"] == 6 and best.overrides["eval_every"] == 2
+    assert "loss" not in best.overrides
 
 
 def test_a_second_round_adds_to_the_first(tmp_path):

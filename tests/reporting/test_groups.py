@@ -23,7 +23,10 @@ def rows(*runs):
 
 
 def main(table, committed=None):
-    results = groups.results(table, lambda *_: committed, lambda *_: {})
+    def settings(_, name):
+        return None if name.endswith("+") else committed
+
+    results = groups.results(table, settings, lambda *_: {})
     return results.main["games", "hyperml"].config_hash
 
 
@@ -47,6 +50,13 @@ def test_the_committed_configuration_stands_for_the_model_at_any_length():
     )  # fmt: skip
     table.loc[:1, "config"] = json.dumps({"model": "hyperml", "epochs": 500, "c": 2.0})
     assert main(table, {"model": "hyperml", "epochs": 500, "c": 1.0}) == "ours"
+
+
+def test_a_shorter_run_does_not_stand_for_the_committed_one_by_more_seeds():
+    short = [("hyperml", "s", n, 0.9, {"config": {"epochs": 9}}) for n in (0, 1)]
+    table = rows(*short, ("hyperml", "whole", 0, 0.1))
+    committed = {"model": "hyperml", "epochs": 500, "c": 1.0}
+    assert main(table, committed) == "whole"
 
 
 def test_without_it_more_seeds_count_and_then_validation_never_test():
