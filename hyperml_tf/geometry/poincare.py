@@ -314,22 +314,22 @@ def distortion(x: tf.Tensor, y: tf.Tensor, c: float = 1.0) -> tf.Tensor:
     return 2 * _asinhc(c * q) * tf.math.rsqrt(ab) - 1
 
 
-def project(x: tf.Tensor, c: float = 1.0) -> tf.Tensor:
+def project(x: tf.Tensor, c: float = 1.0, margin: float | None = None) -> tf.Tensor:
     """Pulls points back inside the ball: x min(1, (1-ε)/(√c‖x‖)).
 
     Args:
         x: [..., D] vectors, anywhere.
         c: scalar >= 0, absolute curvature; 0 leaves every vector as it is.
+        margin: ε; None: `BALL_MARGIN` of the type of `x`.
 
     Returns:
         [..., D] points with √c‖x‖ <= 1 - ε, up to rounding.
 
     Numerics:
-        ε is `BALL_MARGIN`: a modelling choice that limits how far from the origin a
-        point can be.
+        ε is a modelling choice that limits how far from the origin a point can be.
     """
     (x,) = _points(x)
-    limit = 1 - BALL_MARGIN[x.dtype]
+    limit = 1 - (BALL_MARGIN[x.dtype] if margin is None else margin)
     s = _curvature(c, x) * _squared_norm(x)
     outside = s > limit * limit
     return x * tf.where(outside, limit * tf.math.rsqrt(tf.where(outside, s, 1)), 1)

@@ -244,6 +244,11 @@ class TableRecommender(Recommender):
         return tf.cast(table.table, tf.float64)
 
 
+def as_matrix(neg_items: tf.Tensor) -> tf.Tensor:
+    """[B, n] negatives from [B, n], or from [B] where there is one a positive."""
+    return neg_items if len(neg_items.shape) == 2 else neg_items[:, tf.newaxis]
+
+
 def spawn_seeds(root: int, count: int) -> list[int]:
     """Seeds of named streams, independent of each other, below 2³¹."""
     return [int(s) >> 1 for s in np.random.SeedSequence(root).generate_state(count)]

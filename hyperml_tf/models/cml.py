@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from hyperml_tf.geometry import lift
 from hyperml_tf.layers import PullPushLoss, UnitBallEmbedding
-from hyperml_tf.models.base import TableRecommender
+from hyperml_tf.models.base import TableRecommender, as_matrix
 
 
 def squared_euclidean(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
@@ -89,7 +89,7 @@ class CMLWarp(CML):
 
     def arrange(self, users, pos_items, neg_items):
         """All n negatives go to `train_loss`."""
-        return users, pos_items, neg_items
+        return users, pos_items, as_matrix(neg_items)
 
     def train_loss(self, users, pos_items, neg_items, step=None):
         """The weighted hinge, mean over the batch; neg_items is [B, n]."""

@@ -144,5 +144,10 @@ class HyperTS(_HyperbolicRecommender):
     """Rows are tangent vectors at the origin, moved by a Euclidean optimizer."""
 
     def points(self, rows):
-        """exp_0 of the rows; a long vector lands on the rim itself, so projected."""
-        return poincare.project(poincare.exp0(rows, self.c), self.c)
+        """exp_0 of the rows; a long vector lands on the rim itself, so projected.
+
+        In float64 too to where float32 puts it: it is one model that is trained and
+        ranked.
+        """
+        margin = poincare.BALL_MARGIN[tf.float32]
+        return poincare.project(poincare.exp0(rows, self.c), self.c, margin)

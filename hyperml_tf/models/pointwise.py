@@ -1,7 +1,7 @@
 """MLP, GMF and NCF (He et al. 2017): a logit per pair, binary cross-entropy.
 
-Batches carry n negatives per positive: the loss of a positive is the cross-entropy
-of its n + 1 pairs, summed, and the batch takes the mean over all pairs.
+Batches carry n negatives per positive: the loss is the mean of the cross-entropy over
+all n + 1 pairs of each.
 """
 
 import itertools
@@ -10,7 +10,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from hyperml_tf.layers import RowDropout, RowEmbedding
-from hyperml_tf.models.base import Recommender, spawn_seeds
+from hyperml_tf.models.base import Recommender, as_matrix, spawn_seeds
 
 
 class _PointwiseRecommender(Recommender):
@@ -80,7 +80,7 @@ class _PointwiseRecommender(Recommender):
 
     def train_loss(self, users, pos_items, neg_items, step=None):
         """Mean binary cross-entropy of the positives and of all negatives."""
-        items = tf.concat([pos_items[:, tf.newaxis], _as_matrix(neg_items)], axis=1)
+        items = tf.concat([pos_items[:, tf.newaxis], as_matrix(neg_items)], axis=1)
         hidden, rows = self.features(users[:, tf.newaxis], items, step)
         logits = tf.squeeze(self.head(hidden), -1)
         pairs = tf.shape(items)
@@ -102,11 +102,6 @@ class _PointwiseRecommender(Recommender):
             both = self.dropout(tf.concat([user, item], axis=-1), step)
             user, item = tf.split(both, 2, axis=-1)
         return user, item
-
-
-def _as_matrix(neg_items: tf.Tensor) -> tf.Tensor:
-    """[B, n] from [B] or [B, n]."""
-    return neg_items if len(neg_items.shape) == 2 else neg_items[:, tf.newaxis]
 
 
 class GMF(_PointwiseRecommender):

@@ -147,6 +147,15 @@ def test_score_all_orders_the_catalogue_as_score_does(key):
     np.testing.assert_allclose(all_scores, products, rtol=1e-12)
 
 
+def test_hyperts_ranks_points_at_the_rim_where_they_were_trained():
+    model = make("hyperts")
+    long_rows = model.item_table.table * 1000
+    for dtype in (tf.float32, tf.float64):
+        points = model.points(tf.cast(long_rows, dtype))
+        reach = np.sqrt(C) * np.linalg.norm(points, axis=-1)
+        np.testing.assert_allclose(reach, 1 - 1e-5, rtol=2e-7)
+
+
 def test_hyperts_is_hyperml_on_the_mapped_points():
     tangent, ball = make("hyperts"), make("hyperml")
     for table, points in (

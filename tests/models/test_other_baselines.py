@@ -202,6 +202,14 @@ def test_cml_warp_weighs_the_nearest_negative_by_the_estimated_rank():
     assert 0 < total == pytest.approx(np.mean(losses), rel=TOLERANCE)
 
 
+def test_cml_warp_takes_one_negative_as_the_sampler_gives_it():
+    model = CMLWarp(
+        USERS, ITEMS, dim=DIM, init_scale=0.5, dropout=0.0, seed=6, margin=0.3
+    )
+    total = model.train_loss(*model.arrange(USER, POS, MANY[:, 0]))["total"]
+    assert total.numpy() == model.train_loss(USER, POS, MANY[:, :1])["total"].numpy()
+
+
 # --- several negatives ------------------------------------------------------------
 
 
