@@ -22,6 +22,8 @@ if TYPE_CHECKING:  # else --help would load TensorFlow
 
 FLAGS = flags.FLAGS
 
+_in_cluster = False
+
 
 def define_folders() -> tuple[flags.FlagHolder, flags.FlagHolder]:
     """The flags --data_dir and --runs_dir, which every command knows alike."""
@@ -133,7 +135,7 @@ def _guarded(main: Callable[[], int | None]) -> int:
     except OSError as error:
         _fail(f"{error.strerror or error}: {error.filename or ''}", 2)
     except KeyboardInterrupt:
-        _fail("interrupted; the same command goes on from the last checkpoint", 130)
+        _fail("interrupted; the same command goes on where it was", 130)
 
 
 def _interrupt(*_) -> NoReturn:
@@ -143,7 +145,15 @@ def _interrupt(*_) -> NoReturn:
 
 def _fail(message: str, code: int) -> NoReturn:
     _say(message)
+    if _in_cluster:
+        leave(code)
     sys.exit(code)
+
+
+def join_cluster() -> None:
+    """From now on this process ends by `leave`, however it ends."""
+    global _in_cluster
+    _in_cluster = True
 
 
 def abort(message: str) -> NoReturn:

@@ -13,7 +13,7 @@ from hyperml_tf import command_line
 _DATASETS = flags.DEFINE_list("datasets", [], "Dataset keys, prepared in --data_dir.")
 _MODELS = flags.DEFINE_list("models", ["hyperml"], "Model keys.")
 _SEEDS = flags.DEFINE_integer("seeds", 5, "Runs of each, seeds 0, 1, ….", 1)
-_EPOCHS = flags.DEFINE_integer("epochs", None, "Instead of the config's.", 0)
+_EPOCHS = flags.DEFINE_integer("epochs", None, "Instead of the config's.", 1)
 _EVAL_EVERY = flags.DEFINE_integer("eval_every", None, "Instead of the config's.", 1)
 _SWEEP = flags.DEFINE_string(
     "sweep", None, "FIELD:VALUE,VALUE,…: a variant of every config for each value."

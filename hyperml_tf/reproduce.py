@@ -14,7 +14,7 @@ from hyperml_tf import command_line
 _DATASETS = flags.DEFINE_list("datasets", None, "Dataset keys; default: the ten.")
 _MODELS = flags.DEFINE_list("models", None, "Model keys; default: all.")
 _SEEDS = flags.DEFINE_integer("seeds", 5, "Runs of each configuration.", 1)
-_EPOCHS = flags.DEFINE_integer("epochs", None, "Instead of the configs'.", 0)
+_EPOCHS = flags.DEFINE_integer("epochs", None, "Instead of the configs'.", 1)
 _EVAL_EVERY = flags.DEFINE_integer("eval_every", None, "Instead of the configs'.", 1)
 _SEARCH = flags.DEFINE_bool("search", False, "Search settings on validation before.")
 _BUDGET = flags.DEFINE_string("budget", "12", "Of each search; or full.")

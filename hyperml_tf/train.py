@@ -7,7 +7,6 @@ from absl import flags
 from ml_collections import config_flags
 
 from hyperml_tf import command_line, training
-from hyperml_tf.errors import RunError
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "FILE[:MODEL] of run_configs/; change a field by --config.FIELD=…"
@@ -48,24 +47,21 @@ def main() -> None:
         train.use_op_determinism()
     resolved = config.resolve(_CONFIG.value)
     strategy.check(_STRATEGY.value, _KERNEL.value, resolved, _DEVICES.value)
+    if _STRATEGY.value in ("multi_worker", "parameter_server"):
+        command_line.join_cluster()
     distribution = strategy.connect(
         _STRATEGY.value, _CLUSTER_TIMEOUT.value, command_line.abort, _DEVICES.value
     )
     if distribution is None:  # this process served another
         command_line.leave()
     data = interactions.load(resolved.dataset, _DATA_DIR.value)
-    try:
-        launch.launch(
-            *(resolved, data, _RUNS_DIR.value, _SEED.value),
-            stop_epoch=_STOP_EPOCH.value,
-            kernel=_KERNEL.value,
-            wait=_WAIT.value,
-            distribution=distribution,
-        )
-    except RunError as error:
-        if distribution.watch:
-            command_line.abort(str(error))
-        raise
+    launch.launch(
+        *(resolved, data, _RUNS_DIR.value, _SEED.value),
+        stop_epoch=_STOP_EPOCH.value,
+        kernel=_KERNEL.value,
+        wait=_WAIT.value,
+        distribution=distribution,
+    )
     if distribution.watch:
         command_line.leave()
 

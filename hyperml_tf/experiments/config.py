@@ -271,6 +271,8 @@ def resolve(config: ml_collections.ConfigDict) -> ml_collections.FrozenConfigDic
     config = config.copy_and_resolve_references()
     for field, value in config.items():
         _check(field, value)
+    if config.model != "popularity" and not config.epochs:
+        raise ConfigError("config.epochs = 0 trains nothing; it must be at least 1")
     if config.get("optimizer") == "riemannian_adam" and config.model != "hyperml":
         raise ConfigError(
             "config.optimizer = 'riemannian_adam' is for points on the ball, which "

@@ -161,7 +161,8 @@ class RayExecutor(Executor):
     """Runs tasks on a Ray cluster: that of RAY_ADDRESS, else one of this machine.
 
     Every node needs this environment, and the folders at the same paths (a shared
-    file system). As many tasks run as the cluster has slots of `threads` CPUs.
+    file system). As many tasks run as the cluster has slots of `threads` CPUs, at
+    most `jobs`.
 
     Raises:
         InputError: Ray is not installed.
@@ -171,6 +172,7 @@ class RayExecutor(Executor):
 
     def __init__(
         self,
+        jobs: int | None,
         threads: int,
         data_dir: str,
         runs_dir: str,
@@ -187,9 +189,10 @@ class RayExecutor(Executor):
         self._ray = ray
         address = os.environ.get("RAY_ADDRESS")
         ray.init(address=address, log_to_driver=False, ignore_reinit_error=True)
-        slots = int(ray.cluster_resources()["CPU"] // max(threads, 1))
+        slots = max(int(ray.cluster_resources()["CPU"] // max(threads, 1)), 1)
         data, runs = (str(pathlib.Path(d).absolute()) for d in (data_dir, runs_dir))
-        super().__init__(max(slots, 1), threads, data, runs, kernel, op_determinism)
+        jobs = min(jobs or slots, slots)
+        super().__init__(jobs, threads, data, runs, kernel, op_determinism)
         self._remote = ray.remote(num_cpus=max(threads, 1), max_retries=0)(_run_logged)
 
     def _start(self, task):
@@ -245,6 +248,6 @@ def make(
 ) -> Executor:
     """The "local" or "ray" executor; without `jobs`, one local run a core."""
     if kind == "ray":
-        return RayExecutor(threads, data_dir, runs_dir, kernel, op_determinism)
+        return RayExecutor(jobs, threads, data_dir, runs_dir, kernel, op_determinism)
     jobs = jobs or len(os.sched_getaffinity(0))
     return LocalExecutor(jobs, threads, data_dir, runs_dir, kernel, op_determinism)

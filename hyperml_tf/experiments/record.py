@@ -30,6 +30,7 @@ METRICS = (
 )  # fmt: skip
 _TEXT = ("dataset", "model", "variant", "config_hash", "config", "commit", "device",
          "kernel", "versions")  # fmt: skip
+_OF_PROCESS = ("commit", "device", "kernel")
 # Fields of config.json that describe a run rather than change a number in it.
 _LABELS = ("paper", "variant")
 
@@ -51,7 +52,7 @@ def collect(runs: Iterable[Run]) -> Collected:
             readable.append(run)
         except KeyError as error:
             skipped.append(f"{run.folder}: no {error.args[0]!r} in its files")
-        except (OSError, ValueError, TypeError, AttributeError) as error:
+        except (OSError, InputError, TypeError, AttributeError) as error:
             skipped.append(f"{run.folder}: {error}")
     return Collected(_frame(rows), readable, skipped)
 
@@ -68,9 +69,7 @@ def _row(run: Run) -> dict[str, Any]:
         "config_hash": run.config_hash,
         "config": json.dumps(settings, separators=(",", ":")),
         "seed": run.seed,
-        "commit": environment["commit"],
-        "device": environment["device"],
-        "kernel": environment["kernel"],
+        **{name: _of_all(environment, name) for name in _OF_PROCESS},
         "epochs": int(metrics["epochs"]),
         "best_epoch": int(metrics["best_epoch"]),
         "valid_ndcg10": round(valid["ndcg10"], 6),
@@ -83,6 +82,12 @@ def _row(run: Run) -> dict[str, Any]:
         "seconds": round(metrics["seconds"], 1),
         "versions": " ".join(f"{k}={v}" for k, v in versions.items()),
     }
+
+
+def _of_all(environment: dict[str, Any], name: str) -> str:
+    """Of the run's process; of all in turn, joined by +, where it was resumed."""
+    processes = [*environment.get("earlier", []), environment]
+    return "+".join(dict.fromkeys(process[name] for process in processes))
 
 
 def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:

@@ -70,6 +70,7 @@ class Record(keras.callbacks.Callback):
         epochs: the last epoch.
         patience: validations without a better one after which training stops; 0:
             never.
+        last_epoch: where this process leaves the run; None: at its end.
         distribution: of the run.
     """
 
@@ -81,12 +82,13 @@ class Record(keras.callbacks.Callback):
         eval_every: int,
         epochs: int,
         patience: int = 0,
+        last_epoch: int | None = None,
         distribution: Distribution | None = None,
     ):
         super().__init__()
         self.run, self.interactions, self.board = run, interactions, board
         self.eval_every, self.epochs = eval_every, epochs
-        self.patience = patience
+        self.patience, self.last_epoch = patience, last_epoch or epochs
         self.distribution = distribution or Distribution()
         self.options = self.distribution.checkpoint_options
         self.epoch = tf.Variable(0, dtype=tf.int64)
@@ -153,7 +155,8 @@ class Record(keras.callbacks.Callback):
         self._rows.append({key: str(value) for key, value in row.items()})
         # Workers save together, as reading Keras's metrics is a sum over all of them.
         overdue = now - self._saved > _CHECKPOINT_SECONDS
-        saves = validates or self.distribution.chief_says(overdue)
+        saves = validates or done == self.last_epoch
+        saves = saves or self.distribution.chief_says(overdue)
         if saves or now - self._written > _HISTORY_SECONDS:
             self._write_history()
             self._written = now

@@ -36,7 +36,7 @@ def open_run(
         raise InputError(f"{folder} must be named as the run was: seed-0, seed-1, …")
     config = ml_collections.FrozenConfigDict(run.config)
     data = interactions.load(config.dataset, data_dir)
-    trained_on = run.environment["data_fingerprint"]
+    trained_on = run.environment.get("data_fingerprint", "")
     if data.fingerprint != trained_on:
         raise InputError(
             f"{data.folder} is not what {folder} was trained on (fingerprint "

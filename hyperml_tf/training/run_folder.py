@@ -12,12 +12,16 @@ import fcntl
 import json
 import os
 import pathlib
+import re
 from collections.abc import Iterator
 from typing import IO, Any
 
 from absl import logging
 
-from hyperml_tf.errors import RunError
+from hyperml_tf.errors import InputError, RunError
+
+# As `replacing` names them.
+_TEMPORARY = re.compile(r"\..+\.\d+")
 
 
 class RunBusy(RunError):
@@ -58,17 +62,27 @@ class Run:
     @property
     def config(self) -> dict[str, Any]:
         """The resolved config, labels included."""
-        return json.loads((self.folder / "config.json").read_text())
+        return self._read_json("config.json")
 
     @property
     def environment(self) -> dict[str, Any]:
-        """Versions, device, commit."""
-        return json.loads((self.folder / "environment.json").read_text())
+        """Versions, device, commit; `earlier` has those of other processes before."""
+        return self._read_json("environment.json")
 
     @property
     def metrics(self) -> dict[str, Any]:
         """What `metrics.json` of a finished run holds."""
-        return json.loads((self.folder / "metrics.json").read_text())
+        return self._read_json("metrics.json")
+
+    def _read_json(self, name: str) -> dict[str, Any]:
+        path = self.folder / name
+        try:
+            found = json.loads(path.read_text())
+        except ValueError as error:
+            raise InputError(
+                f"{path} is damaged ({error}); remove {self.folder} and train it again"
+            ) from None
+        return found
 
     def history(self) -> list[dict[str, str]]:
         """Rows of `history.csv`, one per epoch so far; empty before the first."""
@@ -135,8 +149,9 @@ class Run:
                 logging.info("waiting for the process that runs %s", self.folder)
             # Not LOCK_NB: whoever asks `busy` holds the lock too, for an instant.
             fcntl.flock(file, fcntl.LOCK_EX)
-            for leftover in self.folder.rglob(".*"):  # half-written, by one killed
-                leftover.unlink()
+            for path in self.folder.rglob(".*"):
+                if _TEMPORARY.fullmatch(path.name):  # half-written, by one killed
+                    path.unlink()
             yield
 
 

@@ -3,7 +3,7 @@
 import contextlib
 import io
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from absl import logging
 
 from hyperml_tf.data.interactions import Interactions
 from hyperml_tf.data.triplets import BATCHES_PER_CHUNK, TripletSampler
+from hyperml_tf.errors import RunError
 from hyperml_tf.evaluation import protocol
 from hyperml_tf.kernels import fused
 from hyperml_tf.models.base import Recommender
@@ -28,9 +29,14 @@ _STEPS_PER_EXECUTION = 2000
 
 
 def use_threads(threads: int) -> None:
-    """Sets TensorFlow's threads, before its first operation; 0: one per core."""
+    """Sets TensorFlow's threads, before its first operation; 0: one per core.
+
+    And of a GPU's memory only what is needed, as several runs may share one.
+    """
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
+    for gpu in tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.set_memory_growth(gpu, True)
 
 
 def use_op_determinism() -> None:
@@ -75,14 +81,31 @@ def train(
         RunBusy: another process works on this run.
         NonFiniteLoss: training diverged.
         ProcessLost: another process of a distributed run is gone.
+        RunError: the device has too little memory.
     """
     distribution = distribution or Distribution()
-    with distribution.own(run) as own, cluster.naming_losses(distribution.watch):
+    with (
+        distribution.own(run) as own,
+        cluster.naming_losses(distribution.watch),
+        _naming_want_of_memory(),
+    ):
         metrics = _train(
             config, interactions, own, parts, wait, stop_epoch, kernel, distribution
         )
         distribution.leave()
         return metrics
+
+
+@contextlib.contextmanager
+def _naming_want_of_memory() -> Iterator[None]:
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError as error:
+        reason = error.message.splitlines()[0]
+        raise RunError(
+            f"out of memory ({reason}); lower --jobs or config.batch_size; the same "
+            "command goes on from the last checkpoint"
+        ) from None
 
 
 def _train(
@@ -95,10 +118,8 @@ def _train(
         if run.done:  # by the process we waited for
             return run.metrics
         run.write_json("config.json", config.to_dict())
-        run.write_json(
-            "environment.json",
-            environment.describe() | {"data_fingerprint": interactions.fingerprint},
-        )
+        described = environment.describe()
+        described["data_fingerprint"] = interactions.fingerprint
         model_seed, sampler_seed = seeds(run.seed)
         with distribution.scope():
             model = build.build_model(config, interactions, model_seed)
@@ -106,10 +127,11 @@ def _train(
             model.start_from(*parts)
         record = None
         with contextlib.closing(Board(run, config)) as board:
-            if config.epochs and model.trainable_variables:
+            if model.trainable_variables:
                 sampling = sampler_seed, stop_epoch, kernel
                 record = _fit(
-                    *(model, config, interactions, board), *sampling, distribution
+                    *(model, config, interactions, board, described),
+                    *(*sampling, distribution),
                 )
                 distribution.end_of_steps()
                 if int(record.epoch) < config.epochs and not record.exhausted:
@@ -118,6 +140,8 @@ def _train(
                 return None
             if record:
                 record.restore_best()
+            else:
+                run.write_json("environment.json", described)
             return _finish(model, interactions, board, record)
 
 
@@ -133,6 +157,7 @@ def _fit(
     config,
     interactions,
     board,
+    described,
     sampler_seed,
     stop_epoch,
     kernel,
@@ -151,8 +176,10 @@ def _fit(
     triplets = config.batch_size
     if config.get("negative_choice") == "each":
         triplets *= negatives
+    last_epoch = min(stop_epoch or config.epochs, config.epochs)
     record = Record(
         *(run, interactions, board, config.eval_every, config.epochs, config.patience),
+        last_epoch=last_epoch,
         distribution=distribution,
     )
     with distribution.scope():
@@ -165,9 +192,9 @@ def _fit(
             # `fit` would sum every step's running means over all processes.
             model.distribute_reduction_method = "first"
     first_epoch = record.restore(model)
-    spread = {"strategy": distribution.name, "replicas": distribution.replicas}
-    run.write_json("environment.json", run.environment | {"kernel": used} | spread)
-    last_epoch = min(stop_epoch or config.epochs, config.epochs)
+    described |= {"kernel": used}
+    described |= {"strategy": distribution.name, "replicas": distribution.replicas}
+    _write_environment(run, described, distribution.is_chief and first_epoch > 0)
     if first_epoch < last_epoch and not record.exhausted:
         callbacks = [StopOnNonFinite(), record]
         epochs = range(first_epoch, last_epoch)
@@ -189,6 +216,18 @@ def _fit(
                 verbose=0,
             )
     return record
+
+
+def _write_environment(run: Run, described: dict, resumed: bool) -> None:
+    """What this process is, and, if others, those that did the epochs before."""
+    earlier = []
+    if resumed:
+        before = run.environment
+        earlier = before.pop("earlier", [])
+        if before != described and before not in earlier:
+            earlier.append(before)
+    told = {"earlier": earlier} if earlier else {}
+    run.write_json("environment.json", described | told)
 
 
 def compile_model(

@@ -99,6 +99,18 @@ def test_a_worker_whose_peer_never_comes_ends_by_name(flags, tmp_path):
 
 
 @pytest.mark.long
+def test_a_worker_without_the_dataset_ends_by_name_and_its_peer_too(flags, tmp_path):
+    flags = [*flags, "--strategy=multi_worker", f"--cluster_timeout={PATIENCE}"]
+    with processes(worker=2) as workers:
+        workers.start("worker", 0, *flags, f"--runs_dir={tmp_path}")
+        elsewhere = f"--data_dir={tmp_path}", f"--runs_dir={tmp_path}"
+        workers.start("worker", 1, *flags, *elsewhere)
+        assert workers.code("worker 1", GONE) == 2
+        assert "no prepared dataset" in workers.said("worker 1")
+        assert workers.code("worker 0", GONE) == 1
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("victim", ["worker 0", "ps 1"])
 def test_a_killed_server_or_worker_ends_the_job_and_it_resumes(
     victim, flags, alone, find, tmp_path

@@ -91,6 +91,12 @@ def test_impossible_values_are_refused_with_their_range(field, value):
         configs.resolve(config)
 
 
+def test_a_trained_model_has_at_least_one_epoch():
+    config = configs.for_model("cml", "games", None, {"epochs": 0})
+    with pytest.raises(ConfigError, match="epochs = 0 trains nothing"):
+        configs.resolve(config)
+
+
 def test_settings_beyond_the_paper_come_on_top_of_the_models_own():
     chosen = {"cml": {"dropout": 0.2}, "cml+": {"negatives": 3}}
     config = configs.for_model("cml+", "toys", {"cml": (0.1, 0.2)}, {}, chosen)

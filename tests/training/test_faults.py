@@ -10,9 +10,10 @@ import shutil
 import subprocess
 
 import pytest
+import tensorflow as tf
 
-from hyperml_tf.errors import InputError
-from hyperml_tf.training import finished
+from hyperml_tf.errors import InputError, RunError
+from hyperml_tf.training import finished, train
 from tests.training.conftest import numbers, settings, train_run
 
 KIB = 1024
@@ -155,6 +156,23 @@ def test_a_checkpoint_of_another_run_is_refused_and_named(
     shutil.copytree(checkpoints, run.folder / "checkpoints")
     with pytest.raises(InputError, match=r"cannot be read .* remove it"):
         train_run(other, tree, tmp_path / "runs")
+
+
+def test_want_of_memory_is_one_line_with_the_remedy(tree, tmp_path, monkeypatch):
+    def full(*_):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM of shape [9]\nstack")
+
+    monkeypatch.setattr(train, "_fit", full)
+    with pytest.raises(RunError, match=r"OOM of shape \[9\].*batch_size"):
+        train_run(settings(), tree, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["config.json", "environment.json"])
+def test_a_damaged_file_of_a_finished_run_is_named(name, tree, tmp_path):
+    _, run = train_run(settings(), tree, tmp_path)
+    (run.folder / name).write_text('{"half')
+    with pytest.raises(InputError, match=f"{name} is damaged .* train it again"):
+        _ = run.config, run.environment
 
 
 def test_a_finished_run_without_its_weights_is_named(tree, tmp_path):

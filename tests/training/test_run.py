@@ -9,7 +9,7 @@ import pytest
 import tf_keras as keras
 
 from hyperml_tf.experiments import config as configs
-from hyperml_tf.experiments import runs
+from hyperml_tf.experiments import record, runs
 from hyperml_tf.training import callbacks, finished, train
 from hyperml_tf.training.run_folder import Run, RunBusy
 from tests.training.conftest import numbers, settings, train_run
@@ -56,6 +56,26 @@ def test_an_interrupted_run_ends_as_the_uninterrupted_one(
         np.testing.assert_array_equal(ours, theirs)
     losses = [[row["loss/total"] for row in r.history()] for r in (run, whole_run)]
     assert losses[0] == losses[1] and len(losses[0]) == 6
+
+
+def test_a_run_left_between_validations_goes_on_from_there(tree, tmp_path):
+    config = settings()
+    whole, _ = train_run(config, tree, tmp_path / "whole")
+    left, run = train_run(config, tree, tmp_path / "cut", stop_epoch=3)
+    assert left is None and len(run.history()) == 3
+    before = run.history()
+    resumed, _ = train_run(config, tree, tmp_path / "cut")
+    assert run.history()[:3] == before  # clocks too: nothing was done again
+    assert numbers(resumed) == numbers(whole)
+
+
+def test_a_resumed_run_names_every_process_that_worked_on_it(tree, tmp_path):
+    config = settings()
+    for stop, kernel in ((2, "tensorflow"), (4, "tensorflow"), (None, "fused")):
+        _, run = train_run(config, tree, tmp_path, stop_epoch=stop, kernel=kernel)
+    (row,) = record.collect([run]).rows.to_dict("records")
+    assert row["kernel"] == "tensorflow+fused"
+    assert row["commit"] == run.environment["commit"]
 
 
 def test_a_finished_run_is_not_run_again(tree, tmp_path, monkeypatch):
@@ -123,6 +143,16 @@ def test_the_record_says_what_the_run_was(tree, tmp_path):
     reopened = Run(run.folder)
     assert (reopened.dataset, reopened.model, reopened.seed) == ("memory", "hyperml", 0)
     assert runs.finished(tmp_path) == [run]
+
+
+def test_files_of_others_in_a_runs_folder_stay(tree, tmp_path):
+    run = runs.locate(tmp_path, settings(), tree.fingerprint, 0)
+    (run.folder / ".ipynb_checkpoints").mkdir(parents=True)
+    for name in (".note", ".history.csv.123"):
+        (run.folder / name).write_text("")
+    train_run(settings(), tree, tmp_path)
+    hidden = {path.name for path in run.folder.glob(".*")}
+    assert hidden == {".ipynb_checkpoints", ".note"}
 
 
 def test_metrics_are_written_last(tree, tmp_path, monkeypatch):
