@@ -4,8 +4,8 @@ TensorFlow Recommenders needs Keras 2, so this package runs on tf_keras: it sets
 `TF_USE_LEGACY_KERAS=1` before TensorFlow loads. The rooms of the package, in the
 order in which data flows and imports are allowed:
 
-    geometry -> layers, optimizers -> models -> evaluation, serving -> training
-             -> experiments -> reporting
+    data, geometry -> layers, optimizers -> models -> kernels, evaluation, serving
+                   -> training -> experiments -> reporting
 """
 
 import os

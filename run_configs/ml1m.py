@@ -21,7 +21,7 @@ TRAINING = {"epochs": 300, "eval_every": 10, "patience": 5}
 # Chosen on validation, seed 0, each the best of 12 by successive halving
 # (`searches.csv`), at d 64, batch 512 and Adam: HyperML's without distortion, CML's
 # and MF-BPR's the defaults without dropout and L2. HyperTS has HyperML's. + likewise of
-# 12 (CML 29, MF-BPR 24), by the hardest of n negatives, at d 64 or 128. MLP's are
+# 12 (HyperML and CML 29, MF-BPR 24), by the hardest of n negatives. MLP's are
 # the best of 4, to epoch 20; NCF has them too. CML (WARP)'s dropout is a guess.
 _HYPERBOLIC = {
     "learning_rate": 3e-4,
@@ -51,8 +51,7 @@ CHOSEN = {model: {"dropout": 0.0} for model in ("cml", "cml_warp")} | {
     "hyperml": _HYPERBOLIC,
     "hyperts": _HYPERBOLIC,
     "mf_bpr": {"l2": 0.0},
-    "hyperml+": _HARDEST
-    | {"negatives": 10, "dim": 64, "distortion_weight": 0.1, "margin": 0.5},
+    "hyperml+": _HARDEST | {"negatives": 10, "distortion_weight": 0.15, "margin": 0.5},
     "cml+": _HARDEST | {"negatives": 10, "dropout": 0.2, "norm_penalty": 0.03},
     "mf_bpr+": _HARDEST | {"l2": 0.001},
     "hyperts+": _HARDEST

@@ -41,7 +41,7 @@ PRODUCT = {
 OPTIMIZERS = ("adam", "adam_dense", "adagrad", "sgd", "riemannian_adam")
 
 #: Fields that describe a row rather than change a number in it.
-_LABELS = ("variant", "paper")
+LABELS = ("variant", "paper")
 
 # field -> (lowest, highest) that makes sense; both included.
 _RANGES: dict[str, tuple[float, float]] = {
@@ -331,7 +331,7 @@ def changed(
 
 def settings(config: ml_collections.ConfigDict) -> dict[str, Any]:
     """The fields that change numbers, without labels."""
-    return {k: v for k, v in config.to_dict().items() if k not in _LABELS}
+    return {k: v for k, v in config.to_dict().items() if k not in LABELS}
 
 
 def config_hash(config: ml_collections.ConfigDict, fingerprint: str) -> str:

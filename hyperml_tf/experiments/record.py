@@ -14,6 +14,7 @@ import pandas as pd
 
 from hyperml_tf.errors import InputError
 from hyperml_tf.experiments import catalogue, progress, schedule
+from hyperml_tf.experiments.config import LABELS
 from hyperml_tf.training.run_folder import Run, write_atomically
 
 RECORD = catalogue.FOLDER / "results.csv"
@@ -31,8 +32,6 @@ METRICS = (
 _TEXT = ("dataset", "model", "variant", "config_hash", "config", "commit", "device",
          "kernel", "versions")  # fmt: skip
 _OF_PROCESS = ("commit", "device", "kernel")
-# Fields of config.json that describe a run rather than change a number in it.
-_LABELS = ("paper", "variant")
 
 
 class Collected(NamedTuple):
@@ -60,7 +59,7 @@ def collect(runs: Iterable[Run]) -> Collected:
 def _row(run: Run) -> dict[str, Any]:
     config, environment, metrics = run.config, run.environment, run.metrics
     versions = {"python": environment["python"], **environment["versions"]}
-    settings = {k: v for k, v in sorted(config.items()) if k not in _LABELS}
+    settings = {k: v for k, v in sorted(config.items()) if k not in LABELS}
     valid, test, full = metrics["valid"], metrics["test"], metrics["test_full"]
     return {
         "dataset": run.dataset,

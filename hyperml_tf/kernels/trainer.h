@@ -400,9 +400,9 @@ class TrainerOf final : public Trainer {
     int32_t hardest = candidates[0];
     float least = std::numeric_limits<float>::infinity();
     for (int64_t k = 0; k < count; ++k) {
-      const float farness = Farness(user, by_user, Row(items, candidates[k]));
-      if (farness < least) {
-        least = farness;
+      const float dissimilarity = Dissimilarity(user, by_user, Row(items, candidates[k]));
+      if (dissimilarity < least) {
+        least = dissimilarity;
         hardest = candidates[k];
       }
     }
@@ -412,7 +412,7 @@ class TrainerOf final : public Trainer {
   // Orders items for a user, whose row times `by_user` is its point, as the score
   // does, turned round: -<u, v>, |u-v|^2, |u+r-v|^2 with the pair's own r, or
   // |u-v|^2/(1-c|v|^2) for d_c(u, v).
-  float Farness(const float* user, float by_user, const float* item) {
+  float Dissimilarity(const float* user, float by_user, const float* item) {
     if constexpr (kRelational) user = relation_.Moved(user, item);
     if (settings_.model == Model::kMFBPR) return -Dot(user, item);
     const float squared = Dot(item, item);

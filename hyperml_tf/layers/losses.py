@@ -16,7 +16,7 @@ class PullPushLoss(keras.layers.Layer):
     """[m + d²(i, j) - d²(i, k)]₊ of Eq. 11, the hinge of all metric models.
 
     Args:
-        margin: m > 0, in units of squared distance.
+        margin: m >= 0, in units of squared distance.
         loss: "hinge", [·]₊; or "softplus", log(1 + exp(·)), beyond the paper.
     """
 

@@ -74,9 +74,9 @@ class _HyperbolicRecommender(TableRecommender):
         item = self.points(self.item_table(items))
         if self.by_distance:
             return -self.distance(user, item)
-        return self.biases(items) - self._farness(user, item)
+        return self.biases(items) - self._dissimilarity(user, item)
 
-    def _farness(self, user, item):
+    def _dissimilarity(self, user, item):
         """What Eq. 11 compares, [...]: d_c(u, v)², or that less d_c(0, v)², halved."""
         squared = self.squared_distance(user, item)
         if not self.by_product:
@@ -93,8 +93,8 @@ class _HyperbolicRecommender(TableRecommender):
         user, pos_item, neg_item = (self.points(row) for row in rows)
         pull_push = tf.reduce_mean(
             self.pull_push(
-                self._farness(user, pos_item) - self.biases(pos_items),
-                self._farness(user, neg_item) - self.biases(neg_items),
+                self._dissimilarity(user, pos_item) - self.biases(pos_items),
+                self._dissimilarity(user, neg_item) - self.biases(neg_items),
             )
         )
         distortion = tf.reduce_mean(self.distortion(user, pos_item, neg_item))
@@ -110,11 +110,11 @@ class _HyperbolicRecommender(TableRecommender):
             return super().score_all(users)
         user = self._queries(users)[:, tf.newaxis]
         distance = lift.lifted_to_distance(self._products(users), user, self.c)
-        farness = tf.square(distance)
+        dissimilarity = tf.square(distance)
         if self.by_product:
             item = self.points(self._exact(self.item_table))
-            farness = (farness - self._squared_norm(item)) / 2
-        return self._all_biases() - farness
+            dissimilarity = (dissimilarity - self._squared_norm(item)) / 2
+        return self._all_biases() - dissimilarity
 
     def query_vectors(self, users):
         """ψ(u) of `geometry.lift`."""

@@ -25,8 +25,6 @@ DATASET_TITLES = {
 TABLE2_MODELS = ("mf_bpr", "mlp", "ncf", "cml", "lrml", "hyperml")
 HYPERBOLIC = ("hyperml", "hyperts")
 CML_VARIANTS = ("cml", "cml_warp")
-#: The datasets of Table 3.
-TABLE3_DATASETS = ("meetup", "clothing", "sports", "cellphones")
 
 #: In which table of the paper a model's numbers are.
 TABLE_OF_MODEL = dict.fromkeys(TABLE2_MODELS, 2) | {"hyperts": 3}
