@@ -18,8 +18,7 @@ def generated():
 def test_readme_holds_the_records_table(generated):
     tables, absent = generated
     text = (ROOT / "README.md").read_text()
-    block = documents.readme_block(tables["results"], absent)
-    assert documents.with_block(text, block, "README.md") == text
+    assert documents.readme(text, tables, absent) == text
 
 
 def test_results_md_is_the_records(generated):

@@ -21,6 +21,7 @@ from hyperml_tf.reporting import (
     result_tables,
     sweeps,
     tables,
+    verdicts,
 )
 from hyperml_tf.reporting import page as pages
 from hyperml_tf.reporting.sources import Sources, gather
@@ -82,7 +83,9 @@ def recorded_tables(path: pathlib.Path) -> tuple[dict[str, Table], list[str]]:
 
 
 def _result_tables(results: groups.Results, tests: pd.DataFrame) -> list[Table]:
+    told = claims.claims(results, TITLES, tests), claims.lead(results, TITLES, tests)
     built = [
+        verdicts.verdicts(*told),
         result_tables.summary(results, TITLES),
         result_tables.table2(results, TITLES, tests),
         result_tables.table2_full(results, TITLES),
@@ -92,8 +95,7 @@ def _result_tables(results: groups.Results, tests: pd.DataFrame) -> list[Table]:
         found = sweeps.of_field(results, field)
         built.append(result_tables.sweep_table(results, found, field))
     built += [
-        claims.claims(results, TITLES, tests),
-        claims.lead(results, TITLES, tests),
+        *told,
         claims.variants(results, TITLES, tests),
         claims.dimensions(results, tests),
         result_tables.split_order(results, TITLES),
@@ -113,9 +115,8 @@ def _write_documents(
     if results_md:
         write_atomically(results_md, documents.results_md(list(built.values()), absent))
     if readme:
-        block = documents.readme_block(built["results"], absent)
         text = readme.read_text(encoding="utf-8")
-        write_atomically(readme, documents.with_block(text, block, readme))
+        write_atomically(readme, documents.readme(text, built, absent, readme))
 
 
 def _write_report(sources: Sources, output: pathlib.Path, embeddings: bool) -> None:
@@ -175,7 +176,10 @@ def _sections(
 
     section = pages.Section
     return [
-        section("overview", "Results", tables=named("results", "claims", "lead")),
+        section(
+            "overview", "Results",
+            tables=named("verdicts", "results", "claims", "lead"),
+        ),
         section("missing", "What is missing, and why", items=sources.absent),
         section(
             "paper", "The paper's tables",

@@ -1,12 +1,11 @@
-"""RESULTS.md and the README's table: generated from the record, never typed."""
+"""RESULTS.md and the README's tables: generated from the record, never typed."""
 
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from hyperml_tf.errors import InputError
 from hyperml_tf.reporting.tables import Table, markdown, without
 
-BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 _COMMAND = "python -m hyperml_tf.report"
 # Columns that the README leaves to RESULTS.md.
 _LEFT_TO_RESULTS = (
@@ -30,23 +29,37 @@ def results_md(tables: Sequence[Table], absent: Sequence[str]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def readme_block(summary: Table, absent: Sequence[str]) -> str:
-    """What stands between the README's two markers, markers included."""
-    lines = "\n".join(f"- {line}" for line in absent)
-    missing = f"\n\nNot run, and why:\n\n{lines}" if absent else ""
-    short = without(summary, _LEFT_TO_RESULTS)
-    return f"{BEGIN}\n{markdown(short)}{missing}\n{END}"
+def readme(
+    text: str,
+    tables: Mapping[str, Table],
+    absent: Sequence[str],
+    name: str | pathlib.Path = "README.md",
+) -> str:
+    """The README's `text` with its tables as they are now.
 
-
-def with_block(text: str, block: str, name: str | pathlib.Path) -> str:
-    """`text` with `block` in place of what stood between the markers.
+    Args:
+        text: with markers around each table.
+        tables: by name; those of the README are "verdicts" and "results".
+        absent: what was not run, and why.
+        name: of the document, for messages.
 
     Raises:
-        InputError: the markers are not there, once each and in order.
+        InputError: a pair of markers is not there, once each and in order.
     """
-    if text.count(BEGIN) != 1 or text.count(END) != 1:
-        raise InputError(f"{name} must hold {BEGIN} and {END} once each")
-    before, rest = text.split(BEGIN)
-    if END not in rest:
-        raise InputError(f"in {name}, {END} stands before {BEGIN}")
-    return before + block + rest.split(END)[1]
+    lines = "\n".join(f"- {line}" for line in absent)
+    missing = f"\n\nNot run, and why:\n\n{lines}" if absent else ""
+    results = markdown(without(tables["results"], _LEFT_TO_RESULTS)) + missing
+    text = _with_block(text, "results", results, name)
+    if "verdicts" not in tables:
+        return text
+    return _with_block(text, "verdicts", markdown(tables["verdicts"]), name)
+
+
+def _with_block(text: str, block: str, content: str, name: str | pathlib.Path) -> str:
+    begin, end = f"<!-- {block}:begin -->", f"<!-- {block}:end -->"
+    if text.count(begin) != 1 or text.count(end) != 1:
+        raise InputError(f"{name} must hold {begin} and {end} once each")
+    before, rest = text.split(begin)
+    if end not in rest:
+        raise InputError(f"in {name}, {end} stands before {begin}")
+    return f"{before}{begin}\n{content}\n{end}{rest.split(end)[1]}"

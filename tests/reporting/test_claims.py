@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from hyperml_tf.models import TITLES
-from hyperml_tf.reporting import claims, comparisons
+from hyperml_tf.reporting import claims, comparisons, tables, verdicts
 from hyperml_tf.reporting.sources import gather
 
 USERS = 40
@@ -46,6 +46,33 @@ def test_a_claim_holds_fails_or_stays_open(sources):
     assert told[key] == ("MF-BPR − CML", "fails")
     key = "HyperML is better with distortion than at γ = 0 (§3.6)", "nDCG@10"
     assert told[key][1] == "holds"
+
+
+def test_verdicts_of_both_metrics_stand_in_one_cell():
+    claims_header = ["Claim", "Dataset", "Metric", "Difference", "Verdict"]
+    told = [
+        ["A", "Games", "nDCG@10", "+1.00", "holds"],
+        ["A", "Games", "HR@10", "+2.00", "holds"],
+        ["A", "Sports", "nDCG@10", "−1.00", "fails"],
+        ["A", "Sports", "HR@10", "+0.10", "undecided"],
+        ["B", "Games", "HR@10", "+3.00", "holds"],
+        ["C", "Games", "nDCG@10", "−0.10", tables.BLANK],
+        ["C", "Games", "HR@10", "−0.20", tables.BLANK],
+        ["A", "ML-100K", "HR@10", "+9.00", "holds"],  # no dataset of the paper
+    ]
+    lead_header = ["Dataset", "Metric", "Difference", "Hyperbolic leads"]
+    lead = [["Games", m, "+0.30", "yes"] for m in ("nDCG@10", "HR@10")]
+    table = verdicts.verdicts(
+        tables.Table("claims", "", claims_header, told),
+        tables.Table("lead", "", lead_header, lead),
+    )
+    assert table.header == ["Claim", "Sports", "Games"]
+    assert table.rows[:3] == [
+        ["A", "fails −1.00 / undecided +0.10", "holds +1.00 / +2.00"],
+        ["B", tables.BLANK, "holds +3.00 (HR@10)"],
+        ["C", tables.BLANK, "−0.10 / −0.20"],
+    ]
+    assert table.rows[3][1:] == [tables.BLANK, "holds +0.30 / +0.30"]
 
 
 def test_variants_that_no_claim_is_about_leave_its_p_alone(sources):

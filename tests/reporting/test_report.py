@@ -6,7 +6,7 @@ import re
 import pytest
 
 from hyperml_tf.errors import InputError
-from hyperml_tf.reporting import build, documents
+from hyperml_tf.reporting import build
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ def test_the_record_alone_gives_the_same_tables(make_run, report, tmp_path):
 def test_documents_come_from_the_record(make_run, report, tmp_path):
     make_run()
     readme = tmp_path / "README.md"
-    readme.write_text(f"# Title\n{documents.BEGIN}\n{documents.END}\n")
+    readme.write_text("# Title\n<!-- results:begin -->\n<!-- results:end -->\n")
     path, results_md = tmp_path / "results.csv", tmp_path / "RESULTS.md"
     report(record_path=path, results_md=results_md, readme=readme, output=None)
     assert "| Games | HyperML | 1 | 25.00 | 23.164 | " in readme.read_text()

@@ -139,14 +139,19 @@ def test_markdown_csv_and_html_hold_the_same_cells_escaped():
     assert "T &amp; t" in html and "<td>x &lt;i&gt;</td>" in html
 
 
-def test_the_readme_block_replaces_what_stood_there():
-    text = f"above\n{documents.BEGIN}\nold\n{documents.END}\nbelow\n"
-    table = Table("t", "t", ["a"], [["1"]])
-    block = documents.readme_block(table, ["Yelp: not run."])
-    new = documents.with_block(text, block, "README.md")
-    assert new.startswith("above\n") and new.endswith("\nbelow\n")
-    assert "| 1 |" in new and "- Yelp: not run." in new and "old" not in new
-    assert documents.with_block(new, block, "README.md") == new
+def test_the_readmes_tables_replace_what_stood_there():
+    names = "verdicts", "results"
+    marks = [f"<!-- {name}:{word} -->" for name in names for word in ("begin", "end")]
+    text = "above\n{}\nold\n{}\nbetween\n{}\nold\n{}\nbelow\n".format(*marks)
+    made = {name: Table(name, name, ["a"], [[name]]) for name in names}
+    new = documents.readme(text, made, ["Yelp: not run."])
+    told = [line for line in new.splitlines() if line and not line.startswith("<!--")]
+    head = ["| a |", "| --- |"]
+    assert told == [
+        *("above", *head, "| verdicts |", "between", *head, "| results |"),
+        *("Not run, and why:", "- Yelp: not run.", "below"),
+    ]
+    assert documents.readme(new, made, ["Yelp: not run."]) == new
 
 
 def test_columns_of_the_record_match_the_rows_made_here():
