@@ -10,7 +10,7 @@ from absl import logging
 
 from hyperml_tf.kernels import build
 from hyperml_tf.kernels.build import KernelUnavailable
-from hyperml_tf.models import CML, LRML, MFBPR, HyperML, HyperTS
+from hyperml_tf.models import CML, LRML, MFBPR, CMLWarp, HyperML, HyperTS
 from hyperml_tf.models.base import Recommender
 from hyperml_tf.optimizers import LazyAdam, PoincareOptimizer, UnitBallOptimizer
 
@@ -47,6 +47,7 @@ _MODELS: dict[type, tuple[type | None, str, Callable[[Any], dict[str, Any]]]] = 
     HyperML: (PoincareOptimizer, "hyperml", _hyperbolic),
     HyperTS: (None, "hyperts", _hyperbolic),
     CML: (UnitBallOptimizer, "cml", _euclidean),
+    CMLWarp: (UnitBallOptimizer, "cml_warp", _euclidean),
     LRML: (UnitBallOptimizer, "lrml", _relational),
     MFBPR: (None, "mf_bpr", lambda model: {"l2": model.l2}),
 }
@@ -184,7 +185,8 @@ class FusedSteps:
     ) -> dict[str, tf.Tensor]:
         """Steps on triplets [N], `batch_size` at a time; the last one may be smaller.
 
-        Of negatives [N, n] the hardest for the step's parameters makes the triplet.
+        Of negatives [N, n] the hardest for the step's parameters makes the triplet;
+        `CMLWarp` weighs it by the others.
 
         Returns:
             The terms of the loss, [steps] each; `optimizer.iterations` has counted on.

@@ -7,7 +7,7 @@ std::unique_ptr<Trainer> NewRelationalTrainer(const Settings& settings) {
   Settings as_cml = settings;
   as_cml.model = Model::kCML;
   as_cml.norm_penalty = 0;
-  return OfDim<true>(as_cml);
+  return OfDim<Kind::kRelational>(as_cml);
 }
 
 }  // namespace hyperml

@@ -38,7 +38,7 @@ REGISTER_OP("HypermlSteps")
     .Output("terms: float")
     .Attr("num_tables: int >= 2")
     .Attr("num_slots: int >= 0")
-    .Attr("model: {'hyperml', 'hyperts', 'cml', 'lrml', 'mf_bpr'}")
+    .Attr("model: {'hyperml', 'hyperts', 'cml', 'cml_warp', 'lrml', 'mf_bpr'}")
     .Attr("optimizer: {'adam', 'adam_dense', 'adagrad', 'sgd'}")
     .Attr("loss: {'hinge', 'softplus'} = 'hinge'")
     .Attr("batch_size: int >= 1")
@@ -90,11 +90,12 @@ Settings ReadSettings(tf::OpKernelConstruction* context, absl::Status* status) {
   read("beta_1", &settings.beta_1);
   read("beta_2", &settings.beta_2);
   read("epsilon", &settings.epsilon);
-  settings.model = model == "hyperml"   ? Model::kHyperML
-                   : model == "hyperts" ? Model::kHyperTS
-                   : model == "cml"     ? Model::kCML
-                   : model == "lrml"    ? Model::kLRML
-                                        : Model::kMFBPR;
+  settings.model = model == "hyperml"    ? Model::kHyperML
+                   : model == "hyperts"  ? Model::kHyperTS
+                   : model == "cml"      ? Model::kCML
+                   : model == "cml_warp" ? Model::kCMLWarp
+                   : model == "lrml"     ? Model::kLRML
+                                         : Model::kMFBPR;
   settings.optimizer = optimizer == "adam"         ? Optimizer::kAdam
                        : optimizer == "adam_dense" ? Optimizer::kAdamDense
                        : optimizer == "adagrad"    ? Optimizer::kAdagrad

@@ -3,8 +3,14 @@
 namespace hyperml {
 
 std::unique_ptr<Trainer> NewTrainer(const Settings& settings) {
-  return settings.model == Model::kLRML ? NewRelationalTrainer(settings)
-                                        : OfDim<false>(settings);
+  switch (settings.model) {
+    case Model::kLRML:
+      return NewRelationalTrainer(settings);
+    case Model::kCMLWarp:
+      return NewRankedTrainer(settings);
+    default:
+      return OfDim<Kind::kPlain>(settings);
+  }
 }
 
 }  // namespace hyperml

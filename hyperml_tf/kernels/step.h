@@ -13,7 +13,7 @@
 
 namespace hyperml {
 
-enum class Model { kHyperML, kHyperTS, kCML, kLRML, kMFBPR };
+enum class Model { kHyperML, kHyperTS, kCML, kCMLWarp, kLRML, kMFBPR };
 enum class Optimizer { kAdam, kAdamDense, kAdagrad, kSgd };
 enum class Loss { kHinge, kSoftplus };
 
@@ -81,8 +81,9 @@ class Trainer {
 };
 
 std::unique_ptr<Trainer> NewTrainer(const Settings& settings);
-// That of LRML, which NewTrainer hands on to.
+// Those of LRML and of CML with rank weights, which NewTrainer hands on to.
 std::unique_ptr<Trainer> NewRelationalTrainer(const Settings& settings);
+std::unique_ptr<Trainer> NewRankedTrainer(const Settings& settings);
 
 }  // namespace hyperml
 

@@ -318,9 +318,14 @@ inline void Prefetch(const float* row, int dim) {
 // The rows of a triplet, in the order in which they stand everywhere.
 constexpr int kUser = 0, kPos = 1, kNeg = 2, kRoles = 3;
 
-// kDim > 0 fixes D at compile time; kRelational: LRML.
-template <int kDim, bool kRelational>
+// What a unit instantiates: LRML; CML with rank weights; all others.
+enum class Kind { kPlain, kRelational, kRanked };
+
+// kDim > 0 fixes D at compile time.
+template <int kDim, Kind kKind>
 class TrainerOf final : public Trainer {
+  static constexpr bool kRelational = kKind == Kind::kRelational;
+
  public:
   explicit TrainerOf(const Settings& settings)
       : settings_(settings),
@@ -354,13 +359,24 @@ class TrainerOf final : public Trainer {
       }
       const int32_t user = triplets.user[i];
       const int32_t* negatives = triplets.neg_item + i * candidates;
-      const int32_t ids[kRoles] = {
-          user, triplets.pos_item[i],
-          candidates == 1 ? *negatives
-                          : Hardest(Row(users, user), items, negatives, candidates)};
+      int32_t ids[kRoles] = {user, triplets.pos_item[i], *negatives};
+      float weight = 1;
+      if constexpr (kKind == Kind::kRanked) {
+        ids[kNeg] = Ranked(Row(users, user), Row(items, ids[kPos]), items, negatives,
+                           candidates, &weight);
+      } else if (candidates > 1) {
+        ids[kNeg] = Hardest(Row(users, user), items, negatives, candidates);
+      }
       const float* rows[kRoles];
       for (int r = 0; r < kRoles; ++r) rows[r] = Row(*tables[r], ids[r]);
-      const Terms terms = Gradients(rows, share, masks + kRoles * i * kGolden64);
+      const uint64_t of_triplet = masks + kRoles * i * kGolden64;
+      Terms terms;
+      if constexpr (kKind == Kind::kRanked) {
+        terms = Gradients(rows, share * weight, of_triplet);
+        terms = {weight * terms.total, weight * terms.pull_push, 0};
+      } else {
+        terms = Gradients(rows, share, of_triplet);
+      }
       total += terms.total;
       pull_push += terms.pull_push;
       distortion += terms.distortion;
@@ -407,6 +423,32 @@ class TrainerOf final : public Trainer {
       }
     }
     return hardest;
+  }
+
+  // As `Hardest` for CML; the triplet's weight is log(1 + rank) of the positive, with
+  // rank = floor(I impostors / n): those of the n within the margin (Hsieh et al. 2017).
+  int32_t Ranked(const float* user, const float* pos, const Table& items,
+                 const int32_t* candidates, int64_t count, float* weight) {
+    const float bound = settings_.margin + SquaredDistance(user, pos);
+    int32_t hardest = candidates[0];
+    float least = std::numeric_limits<float>::infinity(), impostors = 0;
+    for (int64_t k = 0; k < count; ++k) {
+      const float gap = SquaredDistance(user, Row(items, candidates[k]));
+      impostors += gap < bound;
+      if (gap < least) {
+        least = gap;
+        hardest = candidates[k];
+      }
+    }
+    *weight = std::log1p(std::floor(items.size * impostors / count));
+    return hardest;
+  }
+
+  float SquaredDistance(const float* x, const float* y) const {
+    float sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int j = 0; j < dim(); ++j) sum += Square(x[j] - y[j]);
+    return sum;
   }
 
   // Orders items for a user, whose row times `by_user` is its point, as the score
@@ -621,17 +663,17 @@ class TrainerOf final : public Trainer {
   const uint64_t drop_below_;  // rho 2^32
 };
 
-template <bool kRelational>
+template <Kind kKind>
 std::unique_ptr<Trainer> OfDim(const Settings& settings) {
   switch (settings.dim) {
     case 32:
-      return std::make_unique<TrainerOf<32, kRelational>>(settings);
+      return std::make_unique<TrainerOf<32, kKind>>(settings);
     case 64:
-      return std::make_unique<TrainerOf<64, kRelational>>(settings);
+      return std::make_unique<TrainerOf<64, kKind>>(settings);
     case 128:
-      return std::make_unique<TrainerOf<128, kRelational>>(settings);
+      return std::make_unique<TrainerOf<128, kKind>>(settings);
     default:
-      return std::make_unique<TrainerOf<0, kRelational>>(settings);
+      return std::make_unique<TrainerOf<0, kKind>>(settings);
   }
 }
 

@@ -6,7 +6,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from hyperml_tf.kernels import build
-from hyperml_tf.models import CML, LRML, MFBPR, HyperML, HyperTS
+from hyperml_tf.models import CML, LRML, MFBPR, CMLWarp, HyperML, HyperTS
 from hyperml_tf.optimizers import LazyAdam, PoincareOptimizer, UnitBallOptimizer
 
 OPTIMIZERS = {
@@ -49,6 +49,9 @@ def make(
     elif key == "cml":
         flat = dict(margin=margin, loss=loss, norm_penalty=norm_penalty)
         model = CML(users, items, **flat, **options)
+        outer = UnitBallOptimizer(outer)
+    elif key == "cml_warp":
+        model = CMLWarp(users, items, margin=margin, loss=loss, **options)
         outer = UnitBallOptimizer(outer)
     elif key == "lrml":
         own = dict(margin=margin, loss=loss, memory_size=memory_size)

@@ -4,7 +4,7 @@ import pytest
 import tf_keras as keras
 
 from hyperml_tf.kernels import build, fused
-from hyperml_tf.models import MFBPR, CMLWarp
+from hyperml_tf.models import GMF, MFBPR
 from hyperml_tf.optimizers import LazyAdam, PoincareOptimizer, UnitBallOptimizer
 from tests.kernels.conftest import make
 
@@ -106,9 +106,10 @@ def test_optimizers_with_other_arithmetic_are_left_to_tensorflow(optimizer):
 
 
 def test_a_model_without_a_fused_kernel_is_left_to_tensorflow():
-    model = CMLWarp(*(12, 9), dim=8, init_scale=0.1, dropout=0.0, seed=0, margin=0.5)
-    with pytest.raises(build.KernelUnavailable, match="CMLWarp has no fused kernel"):
-        use(model, "fused", UnitBallOptimizer(LazyAdam()))
+    options = dict(dim=8, init_scale=0.1, dropout=0.0, seed=0, l2=0.0)
+    model = GMF(*(12, 9), dense_init="glorot", **options)
+    with pytest.raises(build.KernelUnavailable, match="GMF has no fused kernel"):
+        use(model, "fused", LazyAdam())
 
 
 def test_item_biases_are_left_to_tensorflow():

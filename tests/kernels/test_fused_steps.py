@@ -312,6 +312,33 @@ def test_a_checkpoint_moves_between_the_kernels(key, tmp_path, rng):
         np.testing.assert_allclose(other, one, atol=TABLE)
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "adagrad"])  # Adam grows small gradients
+@pytest.mark.parametrize("negatives", [1, 3, 20])
+@pytest.mark.parametrize("loss", ["hinge", "softplus"])
+def test_steps_with_rank_weights_equal_the_reference(loss, negatives, optimizer, rng):
+    users, pos_items, _ = random_triplets(rng, 90)
+    neg_items = rng.integers(0, 9, (90, negatives)).astype(np.int32)
+    options = dict(init_scale=0.3, margin=0.1, loss=loss)
+    one, other = (make("cml_warp", optimizer, **options) for _ in range(2))
+    gaps = one.score(users, pos_items)[:, None] - one.score(users[:, None], neg_items)
+    assert 0.2 < np.mean(gaps < options["margin"]) < 0.8  # impostors
+    assert_same_steps(one, other, (users, pos_items, neg_items))
+
+
+def test_rank_weights_do_not_depend_on_dropout_and_its_masks_are_cmls(rng):
+    """Of one negative that is an impostor the weight is log(1 + I)."""
+    triplets = random_triplets(rng, BATCH)
+    options = dict(dropout=0.5, margin=2.0, optimizer="sgd")
+    plain, ranked = (
+        make("cml", rate=np.log(10), **options),
+        make("cml_warp", rate=1.0, **options),
+    )
+    (loss,) = fused(plain, triplets)
+    (weighed,) = fused(ranked, (*triplets[:2], triplets[2][:, None]))
+    assert weighed[0] == pytest.approx(np.log(10) * loss[0], rel=1e-5)
+    np.testing.assert_allclose(weights(ranked), weights(plain), atol=1e-5)
+
+
 @pytest.mark.parametrize("dropout", [0.0, 0.5])
 @pytest.mark.parametrize(
     ("key", "score"),
