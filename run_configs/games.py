@@ -34,6 +34,7 @@ CHOSEN = {
     "ncf": _POINTWISE,
     "lrml": {"learning_rate": 3e-4, "margin": 0.1, "dropout": 0.2},
     "cml": {"learning_rate": 0.003},
+    "cml_warp": {"learning_rate": 3e-4, "dropout": 0.2},
     "mf_bpr": {"l2": 0.02, "learning_rate": 0.003},
     "hyperml+": {
         "dim": 128,
