@@ -36,6 +36,7 @@ table { border-collapse: collapse; font-size: .86rem; width: 100%;
 th, td { padding: .32rem .6rem; text-align: left; vertical-align: bottom;
   border-bottom: 1px solid var(--line); }
 td { white-space: nowrap; vertical-align: top; }
+td:first-child { white-space: normal; }
 th { background: var(--band); font-weight: 600; min-width: 4.2rem; }
 .n { text-align: right; }
 tbody tr:last-child td { border-bottom: 0; }
