@@ -45,9 +45,10 @@ def swept(sources: Sources, folder: pathlib.Path) -> list[Figure]:
             cml = sources.results.of(dataset, "cml")
             drawing = sweeps.draw(values, cml, field, title, TITLES)
             seeds = sorted({group.n for group in values.values()})
+            plural = "seed" if seeds == [1] else "seeds"
             caption = (
                 f"Test metrics of HyperML as {symbol} alone changes, over "
-                f"{' to '.join(map(str, seeds))} seed(s). Bars: one sample standard "
+                f"{' to '.join(map(str, seeds))} {plural}. Bars: one sample standard "
                 "deviation; faint dots: each seed; CML as a level, the better of its "
                 "two variants on validation."
             )

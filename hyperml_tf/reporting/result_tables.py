@@ -289,7 +289,7 @@ def sweep_table(
         title = "Fig. 4 in numbers: the weight γ"
         best = ", ".join(
             f"{value:g} on {paper.dataset_title(dataset)} (at γ = 0, "
-            f"{paper.FIGURE4_FALL[dataset]} % against CML's nDCG@10)"
+            f"{paper.FIGURE4_FALL[dataset]} % below CML's nDCG@10)"
             for dataset, value in paper.FIGURE4_BEST.items()
         )
         note = (
