@@ -48,6 +48,7 @@ CHOSEN = {
     "hyperml": _HYPERBOLIC,
     "hyperts": _HYPERBOLIC,
     "cml": {"learning_rate": 0.003},
+    "cml_warp": {"learning_rate": 3e-4, "dropout": 0.2},
     "mf_bpr": {"l2": 0.01, "learning_rate": 0.003},
     "mf_bpr+": {
         "dim": 128,
