@@ -18,7 +18,7 @@ PAPER = {
 
 TRAINING = {"epochs": 2000, "patience": 3}  # until validation stops improving
 
-# Chosen on validation, seed 0, each the best of 12 by successive halving
+# Chosen on validation, seed 0, each the best of 12 (LRML 14) by successive halving
 # (`searches.csv`), at d 64, batch 512 and Adam; HyperTS has HyperML's. + likewise
 # of 20 (CML 27, HyperML 28), at d 64 or 128, with the hardest of up to 10 negatives.
 _HYPERBOLIC = {
