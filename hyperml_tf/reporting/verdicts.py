@@ -28,6 +28,7 @@ def verdicts(claims: Table, lead: Table) -> Table:
     rows = [
         [claim, *(_cell(datasets.get(title, {})) for title in shown)]
         for claim, datasets in found.items()
+        if not datasets.keys().isdisjoint(shown)
     ]
     note = (
         f"{' / '.join(METRIC_TITLES.values())}: differences in points among 100 "

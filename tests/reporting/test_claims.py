@@ -75,6 +75,14 @@ def test_verdicts_of_both_metrics_stand_in_one_cell():
     assert table.rows[3][1:] == [tables.BLANK, "holds +0.30 / +0.30"]
 
 
+def test_without_a_dataset_of_the_paper_there_are_no_verdicts():
+    told = [["A", "ML-100K", "HR@10", "+9.00", "holds"]]
+    header = ["Claim", "Dataset", "Metric", "Difference", "Verdict"]
+    found = tables.Table("claims", "", header, told)
+    none = tables.Table("lead", "", header, [])
+    assert not verdicts.verdicts(found, none).rows  # and the table is left out
+
+
 def test_variants_that_no_claim_is_about_leave_its_p_alone(sources):
     tests = sources.significance
     of_gamma = tests["pair"].str.contains("distortion_weight")
