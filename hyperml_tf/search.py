@@ -65,9 +65,7 @@ def main() -> None:
     if _OUTPUT.value:
         best = json.dumps(dict(found[0].overrides), indent=1) + "\n"
         write_atomically(pathlib.Path(_OUTPUT.value), best)
-    committed = catalogue.load(config.dataset, catalogue.name_of(config))
-    overrides = found[0].overrides
-    changed = {k: v for k, v in overrides.items() if committed.get(k) != v}
+    changed = search.departures(found[0].overrides, config)
     path = catalogue.path_of(config.dataset)
     if path == catalogue.OWN_TABLE:
         print(f"to train, beside --config={path}:{catalogue.name_of(config)}:")

@@ -140,7 +140,8 @@ def search(
     """
     space = space_of(config, fixed, values)
     points = draw(space, budget, {field: config[field] for field in space})
-    kept = _own_settings(config) | dict(fixed)
+    # A task starts from the committed config, not from the one given.
+    kept = departures(configs.settings(config), config) | dict(fixed)
     tasks = [_task(config, point, kept, data, seed, executor) for point in points]
     ends = rungs(config.epochs, config.eval_every, len(points))
     found: dict[Task, Candidate] = {}
@@ -165,14 +166,12 @@ def search(
     return sorted(found.values(), key=lambda c: (-c.epochs, -c.valid_ndcg10))
 
 
-def _own_settings(config: ml_collections.ConfigDict) -> dict[str, object]:
-    """Where a config departs from the committed one, which a task starts from."""
+def departures(
+    values: Mapping[str, object], config: ml_collections.ConfigDict
+) -> dict[str, object]:
+    """Those of `values` that are not the committed ones of `config`'s dataset."""
     committed = catalogue.load(config.dataset, catalogue.name_of(config))
-    return {
-        field: value
-        for field, value in configs.settings(config).items()
-        if committed.get(field) != value
-    }
+    return {k: value for k, value in values.items() if committed.get(k) != value}
 
 
 def _task(config, point, kept, data, seed, executor) -> Task:

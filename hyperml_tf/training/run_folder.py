@@ -77,12 +77,11 @@ class Run:
     def _read_json(self, name: str) -> dict[str, Any]:
         path = self.folder / name
         try:
-            found = json.loads(path.read_text())
+            return json.loads(path.read_text())
         except ValueError as error:
             raise InputError(
                 f"{path} is damaged ({error}); remove {self.folder} and train it again"
             ) from None
-        return found
 
     def history(self) -> list[dict[str, str]]:
         """Rows of `history.csv`, one per epoch so far; empty before the first."""
