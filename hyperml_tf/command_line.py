@@ -127,7 +127,7 @@ def _help(description: str) -> str:
 def _guarded(main: Callable[[], int | None]) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        return main() or 0
+        code = main() or 0
     except InputError as error:
         _fail(str(error), 2)
     except RunError as error:
@@ -136,6 +136,9 @@ def _guarded(main: Callable[[], int | None]) -> int:
         _fail(f"{error.strerror or error}: {error.filename or ''}", 2)
     except KeyboardInterrupt:
         _fail("interrupted; the same command goes on where it was", 130)
+    if _in_cluster:
+        leave(code)
+    return code
 
 
 def _interrupt(*_) -> NoReturn:
@@ -162,7 +165,7 @@ def abort(message: str) -> NoReturn:
     leave(1)
 
 
-def leave(code: int = 0) -> NoReturn:
+def leave(code: int) -> NoReturn:
     """Ends a process of a cluster, waiting for nothing.
 
     TensorFlow's own way out waits for threads that ask for other processes.

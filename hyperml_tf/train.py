@@ -53,7 +53,7 @@ def main() -> None:
         _STRATEGY.value, _CLUSTER_TIMEOUT.value, command_line.abort, _DEVICES.value
     )
     if distribution is None:  # this process served another
-        command_line.leave()
+        return
     data = interactions.load(resolved.dataset, _DATA_DIR.value)
     launch.launch(
         *(resolved, data, _RUNS_DIR.value, _SEED.value),
@@ -62,8 +62,6 @@ def main() -> None:
         wait=_WAIT.value,
         distribution=distribution,
     )
-    if distribution.watch:
-        command_line.leave()
 
 
 if __name__ == "__main__":
