@@ -88,7 +88,7 @@ def _measure(name: str, rows: int) -> None:
 
     # stdout is for JSON alone; building the kernel has a line of its own.
     command_line.log_to(sys.stderr)
-    train.use_threads(_THREADS.value)
+    train.use_machine(_THREADS.value, "auto")
     dim, batch = _DIM.value, _BATCH.value
     measures: dict[str, Callable[[], list[dict]]] = {
         **{

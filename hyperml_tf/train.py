@@ -42,7 +42,7 @@ def main() -> None:
 
     if _CONFIG.value is None:
         raise config.ConfigError("--config=run_configs/DATASET.py[:MODEL] is missing")
-    train.use_threads(_THREADS.value)
+    train.use_machine(_THREADS.value, _KERNEL.value)
     if _OP_DETERMINISM.value:
         train.use_op_determinism()
     resolved = config.resolve(_CONFIG.value)

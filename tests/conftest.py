@@ -11,6 +11,9 @@ import pytest
 from hyperml_tf.data.interactions import Interactions
 from tests import synthetic
 
+# The processes of the suite share a GPU, if there is one.
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+
 SEED = 20200203
 ROOT = pathlib.Path(__file__).parents[1]
 

@@ -152,7 +152,7 @@ class FusedSteps:
             )
         if model.item_biases is not None:
             raise KernelUnavailable("the fused kernel knows no item biases")
-        if tf.config.list_physical_devices("GPU"):
+        if tf.config.get_visible_devices("GPU"):
             raise KernelUnavailable(
                 "the fused kernel runs on the CPU, and there is a GPU"
             )

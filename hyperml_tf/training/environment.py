@@ -15,7 +15,7 @@ _PACKAGES = ("tensorflow", "tf_keras", "tensorflow-recommenders", "numpy", "pand
 
 def describe() -> dict:
     """Versions, machine, device and source commit."""
-    gpus = tf.config.list_physical_devices("GPU")
+    gpus = tf.config.get_visible_devices("GPU")
     return {
         "commit": _commit(),
         "device": tf.config.experimental.get_device_details(gpus[0]).get(

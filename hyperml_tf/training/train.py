@@ -28,14 +28,21 @@ from hyperml_tf.training.tensorboard import Board, write_projector
 _STEPS_PER_EXECUTION = 2000
 
 
-def use_threads(threads: int) -> None:
-    """Sets TensorFlow's threads, before its first operation; 0: one per core.
+def use_machine(threads: int, kernel: str) -> None:
+    """Sets what TensorFlow may use, before its first operation.
 
-    And of a GPU's memory only what is needed, as several runs may share one.
+    Of a GPU's memory that is what a run needs, as several may share one.
+
+    Args:
+        threads: 0: one per core.
+        kernel: one of `kernels.CHOICES`; "fused", which steps on the CPU, leaves all
+            GPUs alone.
     """
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
-    for gpu in tf.config.list_physical_devices("GPU"):
+    if kernel == "fused":
+        tf.config.set_visible_devices([], "GPU")
+    for gpu in tf.config.get_visible_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)
 
 
