@@ -21,10 +21,12 @@ TRAINING = {"epochs": 1200, "patience": 3}  # until validation stops improving
 # (`searches.csv`), at d 64, batch 512 and Adam: HyperML's are the defaults, and
 # HyperTS has them too. + likewise of 12 to 24, at d 64 or 128, by the hardest of n
 # negatives, of which MF-BPR has one.
-# MLP's are the best of 6, to epoch 60; NCF has them too, with its three layers.
+# MLP's are the best of 6, to epoch 60; NCF has them too, with its three layers. Both
+# train longer.
 _POINTWISE = {
-    "epochs": 60,
+    "epochs": 300,
     "eval_every": 5,
+    "patience": 10,  # validations: theirs rise slowly
     "learning_rate": 0.003,
     "dropout": 0.5,
     "l2": 0.01,

@@ -22,7 +22,7 @@ TRAINING = {"epochs": 300, "eval_every": 10, "patience": 5}
 # (`searches.csv`), at d 64, batch 512 and Adam: HyperML's without distortion, CML's
 # and MF-BPR's the defaults without dropout and L2. HyperTS has HyperML's. + likewise of
 # 12 (HyperML and CML 29, MF-BPR 24), by the hardest of n negatives. MLP's are
-# the best of 4, to epoch 20; NCF has them too. CML (WARP)'s dropout is a guess.
+# the best of 4, to epoch 20; NCF has them too.
 _HYPERBOLIC = {
     "learning_rate": 3e-4,
     "distortion_weight": 0.0,
@@ -38,7 +38,9 @@ _HARDEST = {
     "epochs": 150,
 }
 _POINTWISE = {"epochs": 20, "eval_every": 2, "dropout": 0.0}  # they learn in fewer
-CHOSEN = {model: {"dropout": 0.0} for model in ("cml", "cml_warp")} | {
+CHOSEN = {
+    "cml": {"dropout": 0.0},
+    "cml_warp": {"learning_rate": 3e-4, "dropout": 0.2},
     "lrml": {
         "learning_rate": 3e-4,
         "margin": 0.1,

@@ -154,7 +154,8 @@ class FusedSteps:
             raise KernelUnavailable("the fused kernel knows no item biases")
         if tf.config.get_visible_devices("GPU"):
             raise KernelUnavailable(
-                "the fused kernel runs on the CPU, and there is a GPU"
+                "the fused kernel runs on the CPU, and there is a GPU, which takes "
+                "longer for small batches: CUDA_VISIBLE_DEVICES=-1 hides it"
             )
         self._op = build.library().hyperml_steps
         self._optimizer, self._terms = optimizer, model.terms
