@@ -139,19 +139,10 @@ def training(key: str, rows: int, dim: int, batch: int, dropout: float) -> list[
 
 
 def _training(data, key, kernel, ready, dim, batch, dropout) -> Iterator[dict]:
-    config = configs.for_model(key)
-    config.dataset, config.dropout = "synthetic", dropout
-    config.dim, config.batch_size = dim, batch
-    if config.get("pretrained"):
-        config.pretrained = False
-    config = configs.resolve(config)
-    negatives = config.get("negatives", 1)
-    model = build.build_model(config, data, 0)
     steps = _STEPS_PER_EPOCH[kernel]
-    optimizer = build.build_optimizer(config, steps)
     try:
-        used, calls = train.compile_model(
-            model, optimizer, steps, batch * negatives, kernel
+        model, negatives, used, calls = compiled_model(
+            data, key, kernel, steps, dim, batch, dropout
         )
     except fused.KernelUnavailable:
         return
@@ -169,6 +160,38 @@ def _training(data, key, kernel, ready, dim, batch, dropout) -> Iterator[dict]:
     step = "step" if ready else "fit"
     line = _as_line(rates, batch * negatives)
     yield {"name": f"{step}/{key}/{used}", "dropout": dropout, **line}
+
+
+def compiled_model(
+    data: Interactions,
+    key: str,
+    kernel: str,
+    steps: int,
+    dim: int,
+    batch: int,
+    dropout: float,
+) -> tuple[Recommender, int, str, int]:
+    """A model by its defaults, ready for `fit`, and the negatives of a positive.
+
+    Returns:
+        Both, and what `train.compile_model` returns for `steps` an epoch.
+
+    Raises:
+        KernelUnavailable: "fused" was asked for and cannot be.
+    """
+    config = configs.for_model(key)
+    config.dataset, config.dropout = "synthetic", dropout
+    config.dim, config.batch_size = dim, batch
+    if config.get("pretrained"):
+        config.pretrained = False
+    config = configs.resolve(config)
+    negatives = config.get("negatives", 1)
+    model = build.build_model(config, data, 0)
+    optimizer = build.build_optimizer(config, steps)
+    used, calls = train.compile_model(
+        model, optimizer, steps, batch * negatives, kernel
+    )
+    return model, negatives, used, calls
 
 
 class _Clock(keras.callbacks.Callback):

@@ -247,7 +247,7 @@ def _serve(found: cluster.Cluster, resolver, timeout: float) -> None:
 
 
 def _devices(count: int) -> list[str]:
-    gpus = tf.config.list_physical_devices("GPU")
+    gpus = tf.config.get_visible_devices("GPU")
     kind = "GPU" if gpus else "CPU"
     if not gpus and count > 1:
         (cpu,) = tf.config.list_physical_devices("CPU")

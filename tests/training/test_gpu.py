@@ -9,11 +9,10 @@ import pytest
 import tensorflow as tf
 
 from hyperml_tf.evaluation import protocol
-from hyperml_tf.experiments import config as configs
 from hyperml_tf.experiments import speed
 from hyperml_tf.kernels import fused
 from hyperml_tf.models import MODELS
-from hyperml_tf.training import build, train
+from hyperml_tf.training import train
 from tests.kernels.conftest import make
 
 STEPS = 192
@@ -22,16 +21,10 @@ BATCH = 512
 
 def _trained(key, data, device):
     """A model after STEPS steps on `device`, and its losses."""
-    config = configs.for_model(key)
-    config.dataset, config.dropout, config.batch_size = "synthetic", 0.3, BATCH
-    if config.get("pretrained"):
-        config.pretrained = False
-    config = configs.resolve(config)
-    negatives = config.get("negatives", 1)
     with tf.device(device):
-        model = build.build_model(config, data, 0)
-        optimizer = build.build_optimizer(config, STEPS)
-        train.compile_model(model, optimizer, STEPS, BATCH * negatives, "tensorflow")
+        model, negatives, _, _ = speed.compiled_model(
+            data, key, "tensorflow", STEPS, dim=64, batch=BATCH, dropout=0.3
+        )
         triplets = speed._ready_triplets(data, BATCH, negatives, False)
         fit = model.fit(triplets, steps_per_epoch=STEPS // 3, epochs=3, verbose=0)
     return model, fit.history
