@@ -5,7 +5,7 @@ TensorFlow Recommenders needs Keras 2, so this package runs on tf_keras: it sets
 order in which data flows and imports are allowed:
 
     data, geometry -> layers, optimizers -> models -> kernels, evaluation, serving
-                   -> training -> experiments -> reporting
+                   -> training -> reproduction
 """
 
 import os

@@ -67,7 +67,7 @@ def main() -> int:
 
 
 def _names() -> list[str]:
-    from hyperml_tf.experiments import speed
+    from hyperml_tf.reproduction import speed
 
     return [
         *speed.TRAINED,
@@ -81,14 +81,14 @@ def _names() -> list[str]:
 
 
 def _measure(name: str, rows: int) -> None:
-    from hyperml_tf.experiments import speed
+    from hyperml_tf.reproduction import speed
     from hyperml_tf.serving import measure
-    from hyperml_tf.serving.export import INDEXES
-    from hyperml_tf.training import environment, train
+    from hyperml_tf.serving.saved_model import INDEXES
+    from hyperml_tf.training import environment, trainer
 
     # stdout is for JSON alone; building the kernel has a line of its own.
     command_line.log_to(sys.stderr)
-    train.use_machine(_THREADS.value, "auto")
+    trainer.use_machine(_THREADS.value, "auto")
     dim, batch = _DIM.value, _BATCH.value
     measures: dict[str, Callable[[], list[dict]]] = {
         **{

@@ -18,7 +18,7 @@ from hyperml_tf import kernels
 from hyperml_tf.errors import InputError, RunError
 
 if TYPE_CHECKING:  # else --help would load TensorFlow
-    from hyperml_tf.experiments.executors import Executor
+    from hyperml_tf.reproduction.executors import Executor
 
 FLAGS = flags.FLAGS
 
@@ -61,8 +61,8 @@ def define_execution() -> tuple[flags.FlagHolder, flags.FlagHolder]:
 
 
 def executor() -> "Executor":
-    """The `experiments.executors.Executor` that the flags ask for."""
-    from hyperml_tf.experiments import executors
+    """The `reproduction.executors.Executor` that the flags ask for."""
+    from hyperml_tf.reproduction import executors
 
     return executors.make(
         kind=FLAGS.executor,

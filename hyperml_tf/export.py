@@ -21,12 +21,12 @@ def main() -> None:
         raise InputError("--output=FOLDER is missing, e.g. --output=export/games")
     import tensorflow as tf
 
-    from hyperml_tf.serving import export
+    from hyperml_tf.serving import saved_model
     from hyperml_tf.training import finished
 
     tf.get_logger().setLevel("WARNING")  # it would announce its own asset folder
     config, data, run = finished.open_run(_RUN.value, _DATA_DIR.value)
-    record = export.export(
+    record = saved_model.export(
         finished.restored(config, data, run),
         data,
         {

@@ -21,7 +21,7 @@ def main() -> None:
     """Prints one table per user."""
     if not _MODEL.value:
         raise InputError("--model=FOLDER is missing, e.g. --model=export/games")
-    from hyperml_tf.serving.recommend import Exported, read_users
+    from hyperml_tf.serving.exported import Exported, read_users
 
     one, file = _USER.value, _USERS.value
     if one is not None and file is None:

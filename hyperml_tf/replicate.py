@@ -24,7 +24,7 @@ _DATA_DIR, _RUNS_DIR = command_line.define_execution()
 def main() -> int:
     """Runs the schedule; 1 if a run failed."""
     from hyperml_tf.errors import InputError
-    from hyperml_tf.experiments import schedule
+    from hyperml_tf.reproduction import schedule
 
     if not _DATASETS.value:
         raise InputError("--datasets=KEY[,KEY] is missing")

@@ -27,9 +27,9 @@ _DATA_DIR, _RUNS_DIR = command_line.define_folders()
 
 def main() -> None:
     """Reads what was recorded and writes what was asked for."""
-    from hyperml_tf.reporting import build
+    from hyperml_tf.reproduction.reporting import compose
 
-    build.report(
+    compose.report(
         runs_dir=pathlib.Path(_RUNS_DIR.value),
         data_dir=pathlib.Path(_DATA_DIR.value),
         output=_path(_OUTPUT.value),

@@ -33,7 +33,7 @@ _DATA_DIR, _RUNS_DIR = command_line.define_execution()
 def main(word: str | None = None) -> int:
     """Does what `word` asks for: the demo, the tests, or the paper."""
     from hyperml_tf.errors import InputError
-    from hyperml_tf.experiments import pipeline
+    from hyperml_tf.reproduction import pipeline
 
     if word == "test":
         return pipeline.test()

@@ -39,8 +39,8 @@ def main() -> None:
     """Runs the search and prints the candidates, best first."""
     from hyperml_tf.data import interactions
     from hyperml_tf.errors import InputError
-    from hyperml_tf.experiments import catalogue, schedule, search, searches
-    from hyperml_tf.experiments import config as configs
+    from hyperml_tf.reproduction import config_files, halving, schedule, searches
+    from hyperml_tf.training import configuration as configs
     from hyperml_tf.training.run_folder import write_atomically
 
     if _CONFIG.value is None:
@@ -54,7 +54,7 @@ def main() -> None:
     executor = command_line.executor()
     budget = None if _BUDGET.value == "full" else int(_BUDGET.value)
     space = dict(schedule.parse_values(text, "space") for text in _SPACE.value)
-    found = search.search(config, data, budget, _SEED.value, executor, fixed, space)
+    found = halving.search(config, data, budget, _SEED.value, executor, fixed, space)
     print(f"{config.dataset}/{config.model}, validation nDCG@10:")
     for candidate in found:
         reached = f"{100 * candidate.valid_ndcg10:.2f} % by epoch {candidate.epochs}"
@@ -65,14 +65,14 @@ def main() -> None:
     if _OUTPUT.value:
         best = json.dumps(dict(found[0].overrides), indent=1) + "\n"
         write_atomically(pathlib.Path(_OUTPUT.value), best)
-    changed = search.departures(found[0].overrides, config)
-    path = catalogue.path_of(config.dataset)
-    if path == catalogue.OWN_TABLE:
-        print(f"to train, beside --config={path}:{catalogue.name_of(config)}:")
-        lines = search.as_flags({"dataset": config.dataset} | changed)
+    changed = halving.departures(found[0].overrides, config)
+    path = config_files.path_of(config.dataset)
+    if path == config_files.OWN_TABLE:
+        print(f"to train, beside --config={path}:{config_files.name_of(config)}:")
+        lines = halving.as_flags({"dataset": config.dataset} | changed)
     else:
         print(f"to commit, in {path.name}:")
-        lines = search.as_file(changed) or ["(nothing changed)"]
+        lines = halving.as_file(changed) or ["(nothing changed)"]
     for line in lines:
         print(f"    {line}")
 

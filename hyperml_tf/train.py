@@ -9,7 +9,9 @@ from ml_collections import config_flags
 from hyperml_tf import command_line, training
 
 _CONFIG = config_flags.DEFINE_config_file(
-    "config", None, "FILE[:MODEL] of run_configs/; change a field by --config.FIELD=…"
+    "config",
+    None,
+    "FILE[:MODEL] of run_configs/; change a field by --config.FIELD=…",
 )
 _SEED = flags.DEFINE_integer("seed", 0, "Root of all randomness.", lower_bound=0)
 _THREADS = flags.DEFINE_integer("threads", 0, "TensorFlow's; 0: one a core.", 0)
@@ -37,15 +39,16 @@ _DATA_DIR, _RUNS_DIR = command_line.define_folders()
 def main() -> None:
     """Trains, or goes on where an earlier call was interrupted."""
     from hyperml_tf.data import interactions
-    from hyperml_tf.experiments import config, launch
-    from hyperml_tf.training import strategy, train
+    from hyperml_tf.training import configuration, launch, strategy, trainer
 
     if _CONFIG.value is None:
-        raise config.ConfigError("--config=run_configs/DATASET.py[:MODEL] is missing")
-    train.use_machine(_THREADS.value, _KERNEL.value)
+        raise configuration.ConfigError(
+            "--config=run_configs/DATASET.py[:MODEL] is missing"
+        )
+    trainer.use_machine(_THREADS.value, _KERNEL.value)
     if _OP_DETERMINISM.value:
-        train.use_op_determinism()
-    resolved = config.resolve(_CONFIG.value)
+        trainer.use_op_determinism()
+    resolved = configuration.resolve(_CONFIG.value)
     strategy.check(_STRATEGY.value, _KERNEL.value, resolved, _DEVICES.value)
     if _STRATEGY.value in ("multi_worker", "parameter_server"):
         command_line.join_cluster()

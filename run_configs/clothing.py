@@ -3,7 +3,7 @@
 python -m hyperml_tf.train --config=run_configs/clothing.py[:MODEL]
 """
 
-from hyperml_tf.experiments import config as defaults
+from hyperml_tf.training import configuration as defaults
 
 # nDCG@10, HR@10 of Table 2; HyperTS of Table 3.
 PAPER = {

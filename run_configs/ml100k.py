@@ -3,7 +3,7 @@
 python -m hyperml_tf.train --config=run_configs/ml100k.py[:MODEL]
 """
 
-from hyperml_tf.experiments import config as defaults
+from hyperml_tf.training import configuration as defaults
 
 TRAINING = {"epochs": 60, "eval_every": 10}  # validation is flat by then
 

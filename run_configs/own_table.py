@@ -4,7 +4,7 @@ python -m hyperml_tf.train --config=run_configs/own_table.py[:MODEL] \
     --config.dataset=NAME
 """
 
-from hyperml_tf.experiments import config as defaults
+from hyperml_tf.training import configuration as defaults
 
 
 def get_config(model="hyperml"):

@@ -4,15 +4,15 @@ import pathlib
 
 import pytest
 
-from hyperml_tf.experiments import base_of, catalogue, record
-from hyperml_tf.reporting import build, documents
+from hyperml_tf.reproduction import base_of, config_files, record
+from hyperml_tf.reproduction.reporting import compose, documents
 
 ROOT = pathlib.Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
 def generated():
-    return build.recorded_tables(record.RECORD)
+    return compose.recorded_tables(record.RECORD)
 
 
 def test_readme_holds_the_records_table(generated):
@@ -31,4 +31,4 @@ def test_every_recorded_run_names_a_committed_config_file():
     rows = record.read()
     assert len(rows)
     bases = {base_of(dataset) for dataset in rows["dataset"]}
-    assert bases <= {path.stem for path in catalogue.FOLDER.glob("*.py")}
+    assert bases <= {path.stem for path in config_files.FOLDER.glob("*.py")}

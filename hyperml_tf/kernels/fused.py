@@ -8,8 +8,8 @@ import tensorflow as tf
 import tf_keras as keras
 from absl import logging
 
-from hyperml_tf.kernels import build
-from hyperml_tf.kernels.build import KernelUnavailable
+from hyperml_tf.kernels import compiler
+from hyperml_tf.kernels.compiler import KernelUnavailable
 from hyperml_tf.models import CML, LRML, MFBPR, CMLWarp, HyperML, HyperTS
 from hyperml_tf.models.base import Recommender
 from hyperml_tf.optimizers import LazyAdam, PoincareOptimizer, UnitBallOptimizer
@@ -112,7 +112,7 @@ def compiled(choice: str) -> ModuleType | None:
     if choice == "tensorflow":
         return None
     try:
-        return build.library()
+        return compiler.library()
     except KernelUnavailable:  # `use` says why
         return None
 
@@ -157,7 +157,7 @@ class FusedSteps:
                 "the fused kernel runs on the CPU, and there is a GPU, which takes "
                 "longer for small batches: CUDA_VISIBLE_DEVICES=-1 hides it"
             )
-        self._op = build.library().hyperml_steps
+        self._op = compiler.library().hyperml_steps
         self._optimizer, self._terms = optimizer, model.terms
         self._tables = [model.user_table.table, model.item_table.table]
         if isinstance(model, LRML):

@@ -17,7 +17,7 @@ from hyperml_tf.data.interactions import Interactions
 from hyperml_tf.errors import InputError
 from hyperml_tf.geometry import poincare
 from hyperml_tf.models import HyperML, Recommender
-from hyperml_tf.serving import export
+from hyperml_tf.serving import saved_model
 from hyperml_tf.serving.approximate import ScannIndex
 from hyperml_tf.serving.catalogue import Catalogue
 from hyperml_tf.serving.exact import ExactIndex
@@ -186,13 +186,13 @@ def latency(
         items: I.
         dim: D.
         calls: requests, one after the other, after a warm-up of 100.
-        index: of `export.INDEXES`.
+        index: of `saved_model.INDEXES`.
     """
     users, points = clustered_points(1000, items, dim, seed=0)
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(temporary)
         model, data = _as_trained(users, points, folder)
-        export.export(model, data, {}, folder / "model", index)
+        saved_model.export(model, data, {}, folder / "model", index)
         served = tf.saved_model.load(str(folder / "model"))
     ask = served.signatures["recommend"]
     k, exclude_seen = tf.constant(_K), tf.constant(True)

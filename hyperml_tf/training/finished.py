@@ -10,9 +10,9 @@ from hyperml_tf.data import interactions
 from hyperml_tf.data.interactions import Interactions
 from hyperml_tf.errors import InputError
 from hyperml_tf.models.base import Recommender
-from hyperml_tf.training import build, storage
+from hyperml_tf.training import factory, storage
 from hyperml_tf.training.run_folder import Run
-from hyperml_tf.training.train import seeds
+from hyperml_tf.training.trainer import seeds
 
 
 def open_run(
@@ -47,7 +47,7 @@ def open_run(
 
 def restored(config, interactions: Interactions, run: Run) -> Recommender:
     """The model of a finished run with the weights of its best epoch."""
-    model = build.build_model(config, interactions, seeds(run.seed)[0])
+    model = factory.build_model(config, interactions, seeds(run.seed)[0])
     if model.trainable_variables:
         folder = run.folder / "checkpoints"
         with storage.reading(folder, f"remove {run.folder} and train it again"):

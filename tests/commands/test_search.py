@@ -2,7 +2,7 @@
 
 import json
 
-from hyperml_tf.experiments import searches
+from hyperml_tf.reproduction import searches
 
 
 def test_search_halves_resumes_and_prints_what_to_commit(command, data_dir, tmp_path):
@@ -46,7 +46,7 @@ def test_search_halves_resumes_and_prints_what_to_commit(command, data_dir, tmp_
 def test_a_config_file_of_ones_own_is_what_is_searched(command, data_dir, tmp_path):
     mine = tmp_path / "mine.py"
     mine.write_text(
-        "from hyperml_tf.experiments import config\n"
+        "from hyperml_tf.training import configuration as config\n"
         "def get_config(model):\n"
         "    return config.for_model(model, 'tiny', None,\n"
         "        {'epochs': 4, 'eval_every': 2, 'dim': 8})\n"

@@ -5,9 +5,8 @@ import pathlib
 import pytest
 
 from hyperml_tf.data import interactions
-from hyperml_tf.experiments import config as configs
-from hyperml_tf.experiments import runs
-from hyperml_tf.training import train
+from hyperml_tf.training import configuration as configs
+from hyperml_tf.training import runs, trainer
 from tests import synthetic
 
 #: 600 users of 256 numbers are two parts of 256 KiB and more; 240 items are one.
@@ -57,7 +56,7 @@ def data(prepared):
 def alone(tmp_path_factory, config, data):
     """The first epochs of the run, by one process on the TensorFlow path."""
     run = runs.locate(tmp_path_factory.mktemp("alone"), config, data.fingerprint, 0)
-    train.train(config, data, run, stop_epoch=EPOCHS, kernel="tensorflow")
+    trainer.train(config, data, run, stop_epoch=EPOCHS, kernel="tensorflow")
     return run
 
 

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from hyperml_tf.kernels import build
+from hyperml_tf.kernels import compiler
 from hyperml_tf.models import CML, LRML, MFBPR, CMLWarp, HyperML, HyperTS
 from hyperml_tf.optimizers import LazyAdam, PoincareOptimizer, UnitBallOptimizer
 
@@ -25,8 +25,8 @@ def compiled():
     if tf.config.get_visible_devices("GPU"):
         pytest.skip("the fused kernel runs on the CPU; set CUDA_VISIBLE_DEVICES=-1")
     try:
-        build.library()
-    except build.KernelUnavailable as reason:
+        compiler.library()
+    except compiler.KernelUnavailable as reason:
         pytest.skip(str(reason))
 
 

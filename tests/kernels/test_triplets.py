@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from hyperml_tf.data.triplets import TripletSampler
-from hyperml_tf.kernels import build
+from hyperml_tf.kernels import compiler
 
 
 @pytest.mark.parametrize("negatives", [1, 4])
@@ -16,7 +16,7 @@ def test_draws_are_those_of_the_tensorflow_path(negatives, make_interactions, rn
     train = [sorted(rng.choice(num_items, size, replace=False)) for size in sizes]
     data = make_interactions(train, num_items)
     reference = TripletSampler(data, 7, negatives)
-    sampler = TripletSampler(data, 7, negatives, build.library())
+    sampler = TripletSampler(data, 7, negatives, compiler.library())
     positions = tf.range(sampler.epoch_size, dtype=tf.int64)
     for epoch in range(20):
         expected = reference.draw(tf.constant(epoch, tf.int64), positions)
@@ -35,7 +35,7 @@ def drawn(**changes):
         "fraction": tf.constant([0.5, 0.99, 0.0, 0.75], tf.float64),
         "num_items": 5,
     }
-    return build.library().hyperml_triplets(**arguments | changes)
+    return compiler.library().hyperml_triplets(**arguments | changes)
 
 
 def test_a_draw_by_hand():

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from hyperml_tf.experiments import config as configs
 from hyperml_tf.models import MODELS
 from hyperml_tf.optimizers import RiemannianAdam
-from hyperml_tf.training import build
+from hyperml_tf.training import configuration as configs
+from hyperml_tf.training import factory
 from tests.serving import oracle
 
 USERS, ITEMS, MARGIN, C, WEIGHT = 5, 12, 0.5, 0.37, 0.25
@@ -30,9 +30,9 @@ def make(key, optimizer="adam", **changes):
     config.update({field: v for field, v in changes.items() if field in config})
     config.item_bias, config.optimizer = True, optimizer
     config = configs.resolve(config)
-    options = {f: config[f] for f in build._MODEL_FIELDS if f in config}
+    options = {f: config[f] for f in factory._MODEL_FIELDS if f in config}
     model = MODELS[key](USERS, ITEMS, seed=3, **options)
-    return model, build.build_optimizer(config, steps_per_epoch=1)
+    return model, factory.build_optimizer(config, steps_per_epoch=1)
 
 
 def set_biases(model, rng):

@@ -5,9 +5,9 @@ import pytest
 import tf_keras as keras
 
 from hyperml_tf.data.triplets import TripletSampler
-from hyperml_tf.experiments import config as configs
 from hyperml_tf.models import MODELS
-from hyperml_tf.training import build
+from hyperml_tf.training import configuration as configs
+from hyperml_tf.training import factory
 
 FLOAT32 = 1e-6
 
@@ -28,7 +28,7 @@ def test_gradients_and_losses_of_parts_sum_to_those_of_the_batch(
 
     def step(triplets):
         """How SGD moves the weights, the sums and counts of the losses' means too."""
-        model = build.build_model(config, data, 1)
+        model = factory.build_model(config, data, 1)
         model.compile(keras.optimizers.SGD(1.0, jit_compile=False))
         before = model.get_weights()
         model.train_step(triplets)
@@ -37,7 +37,7 @@ def test_gradients_and_losses_of_parts_sum_to_those_of_the_batch(
 
     (whole,) = sampler.dataset(7).take(1)
     parts = [step(part) for part in sampler.shares(7, 0, range(3), 3).take(3)]
-    names = [w.name for w in build.build_model(config, data, 1).weights]
+    names = [w.name for w in factory.build_model(config, data, 1).weights]
     for name, of_whole, *of_parts in zip(names, step(whole), *parts, strict=True):
         if not name.startswith("finite_steps"):
             np.testing.assert_allclose(sum(of_parts), of_whole, atol=FLOAT32)

@@ -7,9 +7,8 @@ import sys
 
 import pytest
 
-from hyperml_tf.experiments import config as configs
-from hyperml_tf.experiments import runs
-from hyperml_tf.training import train
+from hyperml_tf.training import configuration as configs
+from hyperml_tf.training import runs, trainer
 
 pytestmark = pytest.mark.slow
 
@@ -30,7 +29,7 @@ def folder(interactions, tmp_path_factory):
     config.epochs, config.eval_every, config.dim = 1, 1, 8
     config = configs.resolve(config)
     run = runs.locate(root / "runs", config, interactions.fingerprint, 0)
-    train.train(config, interactions, run)
+    trainer.train(config, interactions, run)
     output = root / "export"
     done = command(
         *("export", f"--run={run.folder}", f"--output={output}"),

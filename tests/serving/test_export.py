@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hyperml_tf.errors import InputError
-from hyperml_tf.serving import export
+from hyperml_tf.serving import saved_model
 from tests.serving import oracle
 from tests.serving.conftest import ITEMS, USERS
 
@@ -68,7 +68,7 @@ def answered(request, models, interactions, known, tmp_path_factory):
     """One export, asked everything at once: its key, scores, known, the answers."""
     folder = tmp_path_factory.mktemp("export")
     model = models[request.param]
-    export.export(model, interactions, {"model": request.param}, folder / "model")
+    saved_model.export(model, interactions, {"model": request.param}, folder / "model")
     requests = {
         "seen out": recommend(EVERY_USER),
         "seen in": recommend(EVERY_USER, exclude_seen=False),
@@ -187,7 +187,7 @@ def test_similar_items_are_the_nearest_without_the_item_itself(answered, models)
 
 
 def test_the_record_says_what_was_exported(models, interactions, tmp_path):
-    record = export.export(
+    record = saved_model.export(
         models["popularity"], interactions, {"seed": 3}, tmp_path / "out"
     )
     assert json.loads((tmp_path / "out" / "export.json").read_text()) == record
@@ -199,21 +199,23 @@ def test_the_record_says_what_was_exported(models, interactions, tmp_path):
 
 def test_a_former_export_is_replaced_and_nothing_else(models, interactions, tmp_path):
     for seed in (1, 2):
-        export.export(
+        saved_model.export(
             models["popularity"], interactions, {"seed": seed}, tmp_path / "out"
         )
     assert json.loads((tmp_path / "out" / "export.json").read_text())["seed"] == 2
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("years of work")
     with pytest.raises(InputError, match="not an export"):
-        export.export(models["popularity"], interactions, {}, tmp_path / "mine")
+        saved_model.export(models["popularity"], interactions, {}, tmp_path / "mine")
     assert (tmp_path / "mine" / "thesis.tex").exists()
 
 
 def test_a_failed_export_leaves_the_former_one(models, interactions, tmp_path):
-    export.export(models["popularity"], interactions, {"seed": 1}, tmp_path / "out")
+    saved_model.export(
+        models["popularity"], interactions, {"seed": 1}, tmp_path / "out"
+    )
     with pytest.raises(TypeError):
-        export.export(
+        saved_model.export(
             models["popularity"], interactions, {"seed": object()}, tmp_path / "out"
         )
     assert json.loads((tmp_path / "out" / "export.json").read_text())["seed"] == 1
@@ -222,4 +224,4 @@ def test_a_failed_export_leaves_the_former_one(models, interactions, tmp_path):
 
 def test_models_without_an_index_refuse_one(models, interactions, tmp_path):
     with pytest.raises(InputError, match="no dot-product form"):
-        export.export(models["lrml"], interactions, {}, tmp_path / "out", "scann")
+        saved_model.export(models["lrml"], interactions, {}, tmp_path / "out", "scann")

@@ -6,11 +6,10 @@ import tensorflow as tf
 
 from hyperml_tf.data import interactions
 from hyperml_tf.errors import InputError
-from hyperml_tf.experiments import config as configs
-from hyperml_tf.experiments import launch, runs
-from hyperml_tf.serving import export
+from hyperml_tf.serving import saved_model
 from hyperml_tf.serving.service import known_items
-from hyperml_tf.training import finished
+from hyperml_tf.training import configuration as configs
+from hyperml_tf.training import finished, launch, runs
 
 pytestmark = pytest.mark.slow
 
@@ -50,7 +49,7 @@ def trained(request, data, root):
 def served(trained, data, root):
     """The loaded export and its record."""
     _, model = trained
-    record = export.export(model, data, {"dataset": "tiny"}, root / "model")
+    record = saved_model.export(model, data, {"dataset": "tiny"}, root / "model")
     return tf.saved_model.load(str(root / "model")), record
 
 
@@ -117,7 +116,7 @@ def test_there_is_no_index_and_nothing_that_needs_one(trained, served, data, roo
     assert why in record["index"]
     assert sorted(loaded.signatures) == ["recommend", "score", "serving_default"]
     with pytest.raises(InputError, match=f"--index=scann: none: .*{why}"):
-        export.export(model, data, {}, root / "none", "scann")
+        saved_model.export(model, data, {}, root / "none", "scann")
 
 
 @pytest.mark.parametrize("trained", ["ncf"], indirect=True)

@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from hyperml_tf.experiments import config as configs
-from hyperml_tf.experiments import runs
-from hyperml_tf.training import train
+from hyperml_tf.training import configuration as configs
+from hyperml_tf.training import runs, trainer
 
 
 @pytest.fixture
@@ -43,7 +42,7 @@ def settings(**changes):
 def train_run(config, data, runs_dir, seed=0, **options):
     """Its metrics, and the run."""
     run = runs.locate(runs_dir, config, data.fingerprint, seed)
-    return train.train(config, data, run, **options), run
+    return trainer.train(config, data, run, **options), run
 
 
 def numbers(metrics):

@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 
 from hyperml_tf.errors import InputError, RunError
-from hyperml_tf.training import finished, train
+from hyperml_tf.training import finished, trainer
 from tests.training.conftest import numbers, settings, train_run
 
 KIB = 1024
@@ -162,7 +162,7 @@ def test_want_of_memory_is_one_line_with_the_remedy(tree, tmp_path, monkeypatch)
     def full(*_):
         raise tf.errors.ResourceExhaustedError(None, None, "OOM of shape [9]\nstack")
 
-    monkeypatch.setattr(train, "_fit", full)
+    monkeypatch.setattr(trainer, "_fit", full)
     with pytest.raises(RunError, match=r"OOM of shape \[9\].*batch_size"):
         train_run(settings(), tree, tmp_path)
 

@@ -9,10 +9,10 @@ import pytest
 import tensorflow as tf
 
 from hyperml_tf.evaluation import protocol
-from hyperml_tf.experiments import speed
 from hyperml_tf.kernels import fused
 from hyperml_tf.models import MODELS
-from hyperml_tf.training import train
+from hyperml_tf.reproduction import speed
+from hyperml_tf.training import trainer
 from tests.kernels.conftest import make
 
 STEPS = 192
@@ -92,10 +92,10 @@ def gpu(monkeypatch):
 
 
 def test_the_fused_kernel_leaves_gpus_alone_and_the_others_do_not(gpu):
-    train.use_machine(1, "auto")
-    train.use_machine(1, "tensorflow")
+    trainer.use_machine(1, "auto")
+    trainer.use_machine(1, "tensorflow")
     assert gpu == []
-    train.use_machine(1, "fused")
+    trainer.use_machine(1, "fused")
     assert gpu == [[]]
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import tf_keras as keras
 
-from hyperml_tf.experiments import config as configs
-from hyperml_tf.experiments import record, runs
-from hyperml_tf.training import callbacks, finished, train
+from hyperml_tf.reproduction import record
+from hyperml_tf.training import callbacks, finished, runs, trainer
+from hyperml_tf.training import configuration as configs
 from hyperml_tf.training.run_folder import Run, RunBusy
 from tests.training.conftest import numbers, settings, train_run
 
@@ -81,7 +81,7 @@ def test_a_resumed_run_names_every_process_that_worked_on_it(tree, tmp_path):
 def test_a_finished_run_is_not_run_again(tree, tmp_path, monkeypatch):
     config = settings()
     metrics, _ = train_run(config, tree, tmp_path)
-    monkeypatch.setattr(train, "_fit", None)
+    monkeypatch.setattr(trainer, "_fit", None)
     again, _ = train_run(config, tree, tmp_path)
     assert again == metrics
 
@@ -104,7 +104,7 @@ def test_two_processes_never_run_the_same_run(tree, tmp_path):
     )
     assert holder.stdout.readline() == b"held\n"
     with pytest.raises(RunBusy, match="another process"):
-        train.train(config, tree, run)
+        trainer.train(config, tree, run)
     assert run.busy and run.claim() is None
     holder.kill()  # a dead owner leaves no lock behind
     holder.wait()
@@ -113,7 +113,7 @@ def test_two_processes_never_run_the_same_run(tree, tmp_path):
     assert run.claim() is None  # another schedule looks elsewhere
     claim.close()
     run.claim().close()
-    assert train.train(config, tree, run)["epochs"] == 6
+    assert trainer.train(config, tree, run)["epochs"] == 6
 
 
 def test_divergence_is_stopped_by_name(tree, tmp_path, monkeypatch):

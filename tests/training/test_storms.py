@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from hyperml_tf.kernels.build import KernelUnavailable
+from hyperml_tf.kernels.compiler import KernelUnavailable
 from hyperml_tf.kernels.fused import FusedSteps
 from hyperml_tf.training.callbacks import NonFiniteLoss, StopOnNonFinite
 from tests.kernels.conftest import OPTIMIZERS, make, random_triplets, tables

@@ -1,0 +1,253 @@
+"""Carries schedules out: each run a process of `hyperml_tf.train`.
+
+Locally a few at a time, or on a Ray cluster. One thread a process is the default: two
+runs beside each other finish sooner than one after the other on two cores, and a
+run's bits do not depend on how many run.
+"""
+
+import abc
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from typing import IO, Any
+
+from absl import logging
+
+from hyperml_tf.errors import InputError
+from hyperml_tf.reproduction.progress import Progress
+from hyperml_tf.reproduction.schedule import Task
+
+_POLL_SECONDS = 0.5
+# A Python that gets SIGTERM when the process that started it dies, however it dies
+# (prctl's PR_SET_PDEATHSIG, 1, which an exec keeps), and becomes the run.
+_TIED_TO_PARENT = (
+    "import ctypes, os, signal, sys; "
+    "ctypes.CDLL(None).prctl(1, signal.SIGTERM); "
+    "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+)
+
+
+class Executor(abc.ABC):
+    """Runs tasks, some at a time, and says how it goes.
+
+    Args:
+        jobs: how many at a time.
+        threads: TensorFlow threads of each.
+        data_dir: prepared datasets.
+        runs_dir: runs.
+        kernel: what does the steps, one of `kernels.CHOICES`.
+        op_determinism: whether runs are held to deterministic kernels.
+
+    Attributes:
+        kind: what `make` knows it by.
+    """
+
+    kind: str
+
+    def __init__(
+        self,
+        jobs: int,
+        threads: int,
+        data_dir: str,
+        runs_dir: str,
+        kernel: str,
+        op_determinism: bool,
+    ):
+        self.jobs, self.threads = jobs, threads
+        self.kernel, self.op_determinism = kernel, op_determinism
+        self.data_dir, self.runs_dir = data_dir, runs_dir
+        self._running: dict[Any, tuple[Task, IO]] = {}  # by handle; its claim
+
+    def execute(self, tasks: Sequence[Task]) -> list[Task]:
+        """Runs what is not finished yet; returns the tasks that failed.
+
+        A failed run does not stop the others. On an interrupt the processes are
+        ended; they go on from their checkpoints when asked for again. A run that
+        another schedule or process has comes later, so that they share the work.
+        """
+        waiting = [task for task in tasks if not task.done]
+        skipped = len(tasks) - len(waiting)
+        if skipped:
+            logging.info("%d of %d runs are finished already", skipped, len(tasks))
+        progress = Progress(waiting, self.jobs)
+        failed = []
+        try:
+            while waiting or self._running:
+                while len(self._running) < self.jobs:
+                    task, claim = _claim_one(waiting)
+                    if task is None or claim is None:
+                        break
+                    waiting.remove(task)
+                    if task.done:  # by another process, meanwhile
+                        claim.close()
+                        progress.say_finished(task)
+                        continue
+                    self._running[self._start(task)] = task, claim
+                ended = [handle for handle in self._running if self._has_ended(handle)]
+                for task, claim in [self._running.pop(handle) for handle in ended]:
+                    claim.close()
+                    if task.done:
+                        progress.say_finished(task)
+                    else:
+                        failed.append(task)
+                        logging.error("%s failed: %s", task.name, _last_words(task))
+                progress.say_sometimes()
+                time.sleep(_POLL_SECONDS)
+        finally:
+            self._end(list(self._running))
+            for _, claim in self._running.values():
+                claim.close()
+            self._running.clear()
+        return failed
+
+    def _arguments(self, task: Task) -> list[str]:
+        return task.arguments(
+            self.data_dir,
+            self.runs_dir,
+            self.threads,
+            self.kernel,
+            self.op_determinism,
+        )
+
+    @abc.abstractmethod
+    def _start(self, task: Task) -> Any:
+        """Starts a task; returns a handle on it."""
+
+    @abc.abstractmethod
+    def _has_ended(self, handle: Any) -> bool:
+        """Whether the task of this handle has ended, well or badly."""
+
+    @abc.abstractmethod
+    def _end(self, handles: list[Any]) -> None:
+        """Ends what still runs."""
+
+
+def _claim_one(waiting: Sequence[Task]) -> tuple[Task, IO] | tuple[None, None]:
+    for task in waiting:
+        claim = task.run.claim()
+        if claim is not None:
+            return task, claim
+    return None, None
+
+
+class LocalExecutor(Executor):
+    """Runs tasks as processes on this machine."""
+
+    kind = "local"
+
+    def _start(self, task):
+        with open(_log(task), "ab") as log:
+            return subprocess.Popen(
+                [sys.executable, *self._arguments(task)],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def _has_ended(self, handle):
+        return handle.poll() is not None
+
+    def _end(self, handles):
+        for process in handles:
+            process.terminate()
+        for process in handles:
+            process.wait()
+
+
+class RayExecutor(Executor):
+    """Runs tasks on a Ray cluster: that of RAY_ADDRESS, else one of this machine.
+
+    Every node needs this environment, and the folders at the same paths (a shared
+    file system). As many tasks run as the cluster has slots of `threads` CPUs, at
+    most `jobs`.
+
+    Raises:
+        InputError: Ray is not installed.
+    """
+
+    kind = "ray"
+
+    def __init__(
+        self,
+        jobs: int | None,
+        threads: int,
+        data_dir: str,
+        runs_dir: str,
+        kernel: str,
+        op_determinism: bool,
+    ):
+        try:
+            import ray
+        except ImportError:
+            raise InputError(
+                "--executor=ray needs Ray, which is not installed; run: pip install "
+                "'.[ray]'"
+            ) from None
+        self._ray = ray
+        address = os.environ.get("RAY_ADDRESS")
+        ray.init(address=address, log_to_driver=False, ignore_reinit_error=True)
+        slots = max(int(ray.cluster_resources()["CPU"] // max(threads, 1)), 1)
+        data, runs = (str(pathlib.Path(d).absolute()) for d in (data_dir, runs_dir))
+        jobs = min(jobs or slots, slots)
+        super().__init__(jobs, threads, data, runs, kernel, op_determinism)
+        self._remote = ray.remote(num_cpus=max(threads, 1), max_retries=0)(_run_logged)
+
+    def _start(self, task):
+        return self._remote.remote(self._arguments(task), str(_log(task)), os.getcwd())
+
+    def _has_ended(self, handle):
+        return bool(self._ray.wait([handle], timeout=0)[0])
+
+    def _end(self, handles):
+        for handle in handles:
+            self._ray.cancel(handle, force=True)
+
+
+def _run_logged(arguments: list[str], log: str, folder: str) -> int:
+    """Runs Python with `arguments` on a node of the cluster; its exit code.
+
+    Ray ends a cancelled worker at once, and not what the worker started.
+    """
+    with open(log, "ab") as file:
+        return subprocess.run(
+            [sys.executable, "-c", _TIED_TO_PARENT, *arguments],
+            cwd=folder,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        ).returncode
+
+
+def _log(task: Task) -> pathlib.Path:
+    return task.run.folder / "log.txt"
+
+
+_ROOM_FOR_A_MESSAGE = 1 << 16  # bytes
+
+
+def _last_words(task: Task) -> str:
+    log = _log(task)
+    lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
+    if lines:
+        return f"{lines[-1]} (see {log})"
+    if log.exists() and shutil.disk_usage(log).free < _ROOM_FOR_A_MESSAGE:
+        return f"no space left on the device of {log}"
+    return f"no message (see {log})"
+
+
+def make(
+    kind: str,
+    jobs: int | None,
+    threads: int,
+    data_dir: str,
+    runs_dir: str,
+    kernel: str,
+    op_determinism: bool = False,
+) -> Executor:
+    """The "local" or "ray" executor; without `jobs`, one local run a core."""
+    if kind == "ray":
+        return RayExecutor(jobs, threads, data_dir, runs_dir, kernel, op_determinism)
+    jobs = jobs or len(os.sched_getaffinity(0))
+    return LocalExecutor(jobs, threads, data_dir, runs_dir, kernel, op_determinism)

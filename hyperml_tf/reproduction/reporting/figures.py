@@ -1,0 +1,196 @@
+"""How every figure looks and is written; the convergence figure.
+
+Okabe & Ito's colours (2008), told apart by colour-blind readers.
+"""
+
+import dataclasses
+import pathlib
+from collections.abc import Mapping, Sequence
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Drawing
+
+from hyperml_tf.reproduction.reporting import paper
+from hyperml_tf.training.run_folder import Run
+
+BLUE, VERMILLION, GREEN = "#0072B2", "#D55E00", "#009E73"
+PURPLE, ORANGE, GREY = "#CC79A7", "#E69F00", "#666666"
+
+_STYLE = {
+    "figure.dpi": 110,
+    "savefig.dpi": 130,
+    "figure.constrained_layout.use": True,
+    "font.size": 9.5,
+    "axes.titlesize": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#e6e6e6",
+    "grid.linewidth": 0.8,
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "hyperml",  # equal figures are equal files
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """A figure that was written.
+
+    Attributes:
+        name: of its files, without the ending.
+        title: heading in the report.
+        caption: what it shows, of which runs.
+        png: the picture.
+    """
+
+    name: str
+    title: str
+    caption: str
+    png: pathlib.Path
+
+
+def use_style() -> None:
+    """Sets matplotlib up for files; call before drawing."""
+    matplotlib.use("agg")
+    plt.rcParams.update(_STYLE)
+
+
+def save(
+    drawing: Drawing, folder: pathlib.Path, name: str, title: str, caption: str
+) -> Figure:
+    """Writes `<folder>/<name>.png` and `.svg`, and closes the drawing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    png = folder / f"{name}.png"
+    drawing.savefig(png, metadata={"Software": None})
+    drawing.savefig(png.with_suffix(".svg"), metadata={"Date": None})
+    plt.close(drawing)
+    return Figure(name, title, caption, png)
+
+
+def histories(runs: Sequence[Run]) -> pd.DataFrame:
+    """Recorded epochs of several seeds, long: columns `seed`, `epoch`, and the rest."""
+    frames = [pd.DataFrame(run.history()).assign(seed=run.seed) for run in runs]
+    frames = [frame for frame in frames if "epoch" in frame]
+    if not frames:
+        return pd.DataFrame(columns=["seed", "epoch"])
+    return pd.concat(frames).apply(pd.to_numeric, errors="coerce")
+
+
+def seed_lines(
+    axes: Axes, history: pd.DataFrame, column: str, colour: str, label: str
+) -> None:
+    """The mean over seeds, a band of one sample std, and every seed faint behind."""
+    table = history.pivot_table(column, "epoch", "seed").dropna(how="all")
+    if table.empty:
+        return
+    marker = "o" if len(table) <= 30 else ""
+    if table.shape[1] > 1:
+        axes.plot(table.index, table, color=colour, linewidth=0.7, alpha=0.3)
+        mean, std = table.mean(axis=1), table.std(axis=1, ddof=1)
+        axes.fill_between(
+            table.index, mean - std, mean + std, color=colour, alpha=0.18, linewidth=0
+        )
+    axes.plot(
+        table.index, table.mean(axis=1), color=colour, linewidth=1.6, label=label,
+        marker=marker, markersize=3,
+    )  # fmt: skip
+
+
+_LOSSES = (("total", BLUE), ("pull_push", VERMILLION), ("distortion", GREEN))
+_BALL = (
+    ("ball/max_norm", BLUE, "largest norm"),
+    ("ball/fraction_projected", VERMILLION, "share of rows at the rim"),
+)
+
+
+def convergence(
+    runs: Sequence[Run], title: str, published: Mapping[str, float]
+) -> Drawing | None:
+    """Loss, validation metrics and norms by epoch; None if nothing was recorded.
+
+    Args:
+        runs: seeds of one configuration.
+        title: names dataset and model.
+        published: the paper's nDCG@10 and HR@10 as fractions, or empty.
+    """
+    history = histories(runs)
+    if "loss/total" not in history:
+        return None
+    ball = [part for part in _BALL if part[0] in history]
+    drawing, panels = plt.subplots(
+        1, 2 + bool(ball), figsize=(3.6 * (2 + bool(ball)), 3.4)
+    )
+    for term, colour in _LOSSES:
+        if f"loss/{term}" in history:
+            label = term.replace("_", "-") + (
+                " (unweighted)" if term == "distortion" else ""
+            )
+            seed_lines(panels[0], history, f"loss/{term}", colour, label)
+    panels[0].set(title="Training loss", ylabel="loss, mean over triplets")
+    _validation(panels[1], history, runs[0].model, published)
+    if ball:
+        for column, colour, label in ball:
+            seed_lines(panels[2], history, column, colour, label)
+        panels[2].set(title="Place in the ball", ylabel="fraction", ylim=(-0.03, 1.08))
+    for axes in panels:
+        axes.set_xlabel("epoch")
+        axes.set_xlim(left=0)
+        legend_below(axes)
+    panels[0].set_ylim(bottom=0)
+    drawing.suptitle(title, fontsize=11)
+    return drawing
+
+
+def _validation(
+    axes: Axes, history: pd.DataFrame, model: str, published: Mapping[str, float]
+) -> None:
+    percent = history.assign(
+        **{c: 100 * history[c] for c in history if c.startswith("valid/")}
+    )
+    table = paper.TABLE_OF_MODEL.get(model)
+    for metric, name, colour in (
+        ("ndcg10", "nDCG@10", BLUE),
+        ("hr10", "HR@10", VERMILLION),
+    ):
+        if f"valid/{metric}" in percent:
+            seed_lines(axes, percent, f"valid/{metric}", colour, name)
+        if metric in published:
+            axes.axhline(
+                100 * published[metric], color=colour, linestyle="--", linewidth=1.1,
+                label=f"paper, Table {table} (test)",
+            )  # fmt: skip
+    axes.set_ylim(0, min(100.0, 1.1 * axes.get_ylim()[1]))
+    axes.set(title="Validation", ylabel="per cent")
+
+
+def legend_below(axes: Axes) -> None:
+    """A legend under the axes, where it hides nothing."""
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
+
+
+def epochs_of(runs: Sequence[Run]) -> str:
+    """Seeds and best epochs in words, for captions: `seeds 0–4, best epochs 50–150`."""
+    seeds = sorted(run.seed for run in runs)
+    best = sorted(int(run.metrics["best_epoch"]) for run in runs)
+    return f"{_range('seed', seeds)}, best {_range('epoch', best)}"
+
+
+def _range(word: str, values: Sequence[int]) -> str:
+    values = list(np.unique(values))
+    if len(values) == 1:
+        return f"{word} {values[0]}"
+    whole = len(values) == values[-1] - values[0] + 1
+    inner = (
+        f"{values[0]}–{values[-1]}"
+        if whole or len(values) > 6
+        else ", ".join(map(str, values))
+    )
+    return f"{word}s {inner}"

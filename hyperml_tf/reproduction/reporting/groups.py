@@ -1,0 +1,259 @@
+"""Runs that differ in the seed alone, and which configuration stands for a model.
+
+Several configurations of one model can have been run: sweeps, searches, shorter
+runs. The one shown in the paper's tables is chosen without a look at test scores.
+"""
+
+import dataclasses
+import functools
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from hyperml_tf.reproduction import base_of
+from hyperml_tf.reproduction.reporting import paper
+from hyperml_tf.training.configuration import BEYOND, OFF
+
+# `replicate` can shorten every run; that leaves the configuration what it is.
+_LENGTHS = {"epochs", "eval_every"}
+
+#: (dataset, model) -> the settings committed for it, None where there are none.
+Committed = Callable[[str, str], Mapping[str, Any] | None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """The runs of one configuration.
+
+    Attributes:
+        rows: their rows of the record, by seed.
+    """
+
+    rows: pd.DataFrame
+
+    @property
+    def dataset(self) -> str:
+        """Dataset key."""
+        return self.rows["dataset"].iloc[0]
+
+    @property
+    def model(self) -> str:
+        """Model key."""
+        return self.rows["model"].iloc[0]
+
+    @property
+    def variant(self) -> str:
+        """Label of the configuration; empty for the model's own."""
+        return self.rows["variant"].iloc[0]
+
+    @property
+    def name(self) -> str:
+        """What the configuration is loaded by: the model, or `hyperml+`."""
+        return self.model + (BEYOND if self.variant == BEYOND else "")
+
+    @property
+    def label(self) -> str:
+        """Name and variant, for lists of comparisons."""
+        return f"{self.model} {self.variant}".strip().replace(f" {BEYOND}", BEYOND)
+
+    @property
+    def config_hash(self) -> str:
+        """Hash of settings and data."""
+        return self.rows["config_hash"].iloc[0]
+
+    @functools.cached_property
+    def config(self) -> dict[str, Any]:
+        """The resolved settings."""
+        return json.loads(self.rows["config"].iloc[0])
+
+    @property
+    def n(self) -> int:
+        """Number of seeds."""
+        return len(self.rows)
+
+    def mean(self, metric: str) -> float:
+        """Mean of a metric over seeds, a fraction."""
+        return float(self.rows[metric].mean())
+
+    def std(self, metric: str) -> float:
+        """Sample standard deviation (ddof 1) over seeds; NaN for one seed."""
+        return float(self.rows[metric].std(ddof=1))
+
+
+_KEYS = ["dataset", "model", "config_hash"]
+
+
+def group(rows: pd.DataFrame) -> list[Group]:
+    """Groups of the record's rows, in the order of its first three keys."""
+    return [Group(part) for _, part in rows.groupby(_KEYS, sort=True)]
+
+
+def _labelled(rows: pd.DataFrame, committed: Committed) -> pd.DataFrame:
+    """The rows, those of a committed configuration under its own label.
+
+    The search or the sweep that found it may have run some of its seeds.
+    """
+    rows = rows.copy()
+    for (dataset, model, _), part in rows.groupby(_KEYS):
+        config = json.loads(part["config"].iloc[0])
+        for label in ("", BEYOND):
+            settings = committed(dataset, model + label)
+            if settings is not None and not differing(config, settings):
+                rows.loc[part.index, "variant"] = label
+    return rows
+
+
+def main_groups(
+    groups: Sequence[Group], committed: Committed
+) -> dict[tuple[str, str], Group]:
+    """(dataset, name) -> the configuration that stands for a name.
+
+    Among those without a label of a sweep: the committed settings before those that
+    differ in length alone, these before others, more seeds before fewer, then the
+    better mean validation nDCG@10.
+    """
+    best: dict[tuple[str, str], Group] = {}
+    merit: dict[tuple[str, str], tuple] = {}
+    for candidate in groups:
+        if candidate.variant not in ("", BEYOND):
+            continue
+        key = candidate.dataset, candidate.name
+        settings = committed(*key)
+        nearness = 0
+        if settings is not None:
+            changed = differing(candidate.config, settings)
+            nearness = 2 if not changed else int(changed <= _LENGTHS)
+        worth = nearness, candidate.n, candidate.mean("valid_ndcg10")
+        if key not in best or worth > merit[key]:
+            best[key], merit[key] = candidate, worth
+    return best
+
+
+def differing(config: Mapping[str, Any], other: Mapping[str, Any]) -> set[str]:
+    """Fields in which two configurations differ; an option left out is off.
+
+    `init_scale` follows from `dim` and is not told beside it.
+    """
+
+    def value(of: Mapping[str, Any], field: str) -> Any:
+        return of.get(field, OFF.get(field))
+
+    fields = {*config, *other}
+    found = {field for field in fields if value(config, field) != value(other, field)}
+    return found - {"init_scale"} if "dim" in found else found
+
+
+def sweep(groups: Sequence[Group], centre: Group, field: str) -> dict[Any, Group]:
+    """Value -> configuration that differs from `centre` in `field` alone.
+
+    `centre` is part of it; of two with the same value the one with more seeds counts.
+    """
+    found = {centre.config[field]: centre}
+    for candidate in groups:
+        same = (candidate.dataset, candidate.model) == (centre.dataset, centre.model)
+        if not same or differing(candidate.config, centre.config) != {field}:
+            continue
+        value = candidate.config[field]
+        if value not in found or candidate.n > found[value].n:
+            found[value] = candidate
+    return dict(sorted(found.items()))
+
+
+@dataclasses.dataclass(frozen=True)
+class Results:
+    """All groups of a record, and the paper's numbers to set beside them.
+
+    Attributes:
+        groups: every configuration.
+        main: (dataset, name) -> the configuration that stands for a model, or for
+            its settings beyond the paper.
+        published: (dataset, model) -> the paper's nDCG@10 and HR@10 as fractions,
+            empty where it has none.
+    """
+
+    groups: list[Group]
+    main: dict[tuple[str, str], Group]
+    published: Callable[[str, str], Mapping[str, float]]
+
+    @functools.cached_property
+    def datasets(self) -> list[str]:
+        """Datasets with a run, in the paper's order, split as the paper does."""
+        found = {g.dataset for g in self.groups if base_of(g.dataset) == g.dataset}
+        return sorted(found, key=paper.dataset_order)
+
+    @property
+    def split_otherwise(self) -> list[str]:
+        """Those whose held-out items are not the last in time: `ml1m-shuffled`."""
+        return sorted({g.dataset for g in self.groups} - set(self.datasets))
+
+    def of(self, dataset: str, model: str) -> Group | None:
+        """What stands for a column of Table 2; for "cml" the better of its two.
+
+        Better on validation: the CML paper's own sampling is a row of its own here.
+        """
+        models = paper.CML_VARIANTS if model == "cml" else (model,)
+        found = [self.main[dataset, m] for m in models if (dataset, m) in self.main]
+        return max(found, key=lambda g: g.mean("valid_ndcg10"), default=None)
+
+    def centre(self, changed: Group) -> Group | None:
+        """What a changed configuration is held against: the model's own row.
+
+        For a change of settings beyond the paper ("+ c=0") it is their row.
+        """
+        of_beyond = changed.variant.startswith(f"{BEYOND} ")
+        name = changed.model + (BEYOND if of_beyond else "")
+        return self.main.get((changed.dataset, name))
+
+    def at_equal_dim(self, dataset: str) -> dict[int, tuple[Group, Group]]:
+        """d -> HyperML and CML of d coordinates, all else as their own rows have it.
+
+        Empty where one d alone was run.
+        """
+        own = [self.main.get((dataset, model)) for model in ("hyperml", "cml")]
+        swept = [sweep(self.groups, g, "dim") for g in own if g and "dim" in g.config]
+        if len(swept) < len(own):
+            return {}
+        ours, theirs = swept
+        both = {dim: (ours[dim], theirs[dim]) for dim in ours if dim in theirs}
+        return both if len(both) > 1 else {}
+
+    def best_hyperbolic(self, dataset: str) -> Group | None:
+        """The best row of a hyperbolic model on validation, options included."""
+        return self._best(dataset, "valid_ndcg10", hyperbolic=True)
+
+    def best_euclidean(self, dataset: str, metric: str) -> Group | None:
+        """The best row of the other models on the test items, options included."""
+        return self._best(dataset, metric, hyperbolic=False)
+
+    def _best(self, dataset: str, metric: str, hyperbolic: bool) -> Group | None:
+        found = [
+            g
+            for (of, _), g in self.main.items()
+            if of == dataset and (g.model in paper.HYPERBOLIC) is hyperbolic
+        ]
+        return max(found, key=lambda g: g.mean(metric), default=None)
+
+    def best_baseline(self, dataset: str, metric: str) -> Group | None:
+        """The strongest of Table 2's baselines, on the test items.
+
+        As the paper's row "Improvement" takes it: the best has to be beaten, and is
+        not chosen to be easy.
+        """
+        found = [self.of(dataset, m) for m in paper.TABLE2_MODELS if m != "hyperml"]
+        return max(
+            (g for g in found if g is not None),
+            key=lambda g: g.mean(metric),
+            default=None,
+        )
+
+
+def results(
+    rows: pd.DataFrame,
+    committed: Committed,
+    published: Callable[[str, str], Mapping[str, float]],
+) -> Results:
+    """What the tables are built from."""
+    groups = group(_labelled(rows, committed))
+    return Results(groups, main_groups(groups, committed), published)

@@ -1,0 +1,87 @@
+"""What a report lacks and why: said, not passed over."""
+
+import pathlib
+from collections.abc import Iterable, Mapping, Sequence
+
+from hyperml_tf.reproduction.reporting import paper
+from hyperml_tf.reproduction.reporting.groups import Results
+from hyperml_tf.reproduction.reporting.result_tables import title_of
+
+SEEDS = 5
+#: Files that only the user can put in place.
+_BEHIND_FORMS = {
+    "yelp": "its files are behind a form at yelp.com/dataset",
+    "meetup": "its files are given by the authors of Pham et al. (2015) on request",
+}
+
+
+def missing(
+    results: Results, titles: Mapping[str, str], prepared: Iterable[str] | None
+) -> list[str]:
+    """Sentences on datasets, models and seeds that have no finished run.
+
+    Args:
+        results: what there is.
+        titles: names of the models.
+        prepared: keys of the prepared datasets; None if that is not known.
+    """
+    return [
+        *_datasets(results, prepared),
+        *_models(results, titles),
+        *_seeds(results, titles),
+    ]
+
+
+def _datasets(results: Results, prepared: Iterable[str] | None) -> list[str]:
+    sentences = []
+    absent = [d for d in paper.TABLE1 if d not in results.datasets]
+    ready = set(prepared or ()) & set(absent)
+    for dataset in absent:
+        reason = "no finished run is recorded"
+        if dataset in ready:
+            reason += ", though it is prepared"
+        elif dataset in _BEHIND_FORMS:
+            reason += f"; {_BEHIND_FORMS[dataset]}"
+        elif prepared is not None:
+            reason += "; it is not prepared here"
+        sentences.append(f"{paper.dataset_title(dataset)}: {reason}.")
+    return sentences
+
+
+def _models(results: Results, titles: Mapping[str, str]) -> list[str]:
+    sentences = []
+    for dataset in results.datasets:
+        absent = [
+            titles[model]
+            for model in paper.TABLE_OF_MODEL
+            if (dataset, model) not in results.main
+            and (model != "hyperts" or results.published(dataset, model))
+        ]
+        if absent:
+            name = paper.dataset_title(dataset)
+            sentences.append(f"{name}: no finished run of {', '.join(absent)}.")
+    return sentences
+
+
+def _seeds(results: Results, titles: Mapping[str, str]) -> list[str]:
+    short = [
+        f"{title_of(g.name, titles)} on {paper.dataset_title(g.dataset)} ({g.n})"
+        for g in results.main.values()
+        if g.n < SEEDS and g.model != "popularity" and g.dataset in results.datasets
+    ]
+    if not short:
+        return []
+    return [f"Fewer than {SEEDS} seeds: {', '.join(short)}."]
+
+
+def unfinished(runs_dir: pathlib.Path) -> Sequence[str]:
+    """Runs that were started and have not finished: failed, interrupted or going on."""
+    folders = sorted(runs_dir.glob("*/*/*/seed-*"))
+    names = [
+        str(folder.relative_to(runs_dir))
+        for folder in folders
+        if not (folder / "metrics.json").exists()
+    ]
+    if not names:
+        return []
+    return [f"Started and not finished: {', '.join(names)}."]

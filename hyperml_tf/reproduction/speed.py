@@ -1,0 +1,276 @@
+"""Speed of training, of its input and of evaluation, on synthetic interactions.
+
+Every function returns a list of lines for `benchmarks.jsonl`. Rates are per wall
+second and per CPU second: the second is what to compare on a machine that is shared.
+"""
+
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+import tf_keras as keras
+
+from hyperml_tf.data.interactions import Interactions
+from hyperml_tf.data.triplets import BATCHES_PER_CHUNK, TripletSampler
+from hyperml_tf.evaluation import protocol
+from hyperml_tf.kernels import fused
+from hyperml_tf.models import MODELS, Recommender
+from hyperml_tf.training import configuration as configs
+from hyperml_tf.training import factory, trainer
+
+_POPULARITY_EXPONENT = 0.7
+_READY_TRIPLETS = 1 << 20
+_SECONDS = 3.0
+_WARM_UP_SECONDS = 1.0
+# Steps of an epoch here: Keras spends a millisecond between epochs, which is to be
+# nothing beside it.
+_STEPS_PER_EPOCH = {"fused": 32 * BATCHES_PER_CHUNK, "tensorflow": 128}
+
+TRAINED = tuple(key for key in MODELS if key != "popularity")
+
+
+def synthetic(rows: int, per_user: int = 10, negatives: int = 100) -> Interactions:
+    """Interactions of 0.6 rows users with 0.4 rows items, mildly Zipf.
+
+    Args:
+        rows: U + I.
+        per_user: training interactions of each, before repeated ones go.
+        negatives: stored for each user and split.
+    """
+    rng = np.random.default_rng(0)
+    users, items = round(0.6 * rows), round(0.4 * rows)
+    weight = 1 / np.arange(1, items + 1) ** _POPULARITY_EXPONENT
+    by_popularity = rng.permutation(items)
+    drawn = np.searchsorted(
+        np.cumsum(weight) / weight.sum(), rng.random((users, per_user))
+    )
+    pairs = np.unique(
+        np.arange(users)[:, np.newaxis] * items
+        + by_popularity[np.minimum(drawn, items - 1)]
+    )
+    # Held out and negative are any items: ranking costs the same.
+    held_out = rng.integers(items, size=(2, users), dtype=np.int32)
+    listed = rng.integers(items, size=(2, users, negatives), dtype=np.int32)
+    return Interactions(
+        name="synthetic",
+        folder=None,  # type: ignore[arg-type]
+        stats={"users": users, "items": items, "fingerprint": "synthetic"},
+        train_user=(pairs // items).astype(np.int32),
+        train_item=(pairs % items).astype(np.int32),
+        valid_item=held_out[0],
+        test_item=held_out[1],
+        valid_negatives=listed[0],
+        test_negatives=listed[1],
+    )
+
+
+def pipeline(rows: int, dim: int, batch: int) -> list[dict]:
+    """Triplets alone, with and without the compiled search."""
+    del dim
+    data = synthetic(rows)
+    lines = []
+    for kernel in ("fused", "tensorflow"):
+        compiled = fused.compiled(kernel)
+        if kernel == "fused" and compiled is None:  # no compiler here
+            continue
+        sampler = TripletSampler(data, 0, compiled=compiled)
+        chunks = iter(sampler.dataset(batch, 0, kernel == "fused"))
+        next(chunks)
+        rates = _rates(lambda: int(next(chunks)[0].shape[0]))  # noqa: B023
+        lines.append({"name": f"pipeline/{kernel}", **_as_line(rates, batch)})
+    return lines
+
+
+def preparation(rows: int) -> list[dict]:
+    """`data_prep.prepare` on a table of ten interactions a user, times included."""
+    data = synthetic(rows)
+    order = np.random.default_rng(1).permutation(len(data.train_user))
+    with tempfile.TemporaryDirectory() as folder:
+        table = pathlib.Path(folder) / "table.csv"
+        columns = {
+            "user": data.train_user[order],
+            "item": data.train_item[order],
+            "timestamp": 1_000_000_000 + np.arange(len(order)),
+        }
+        pd.DataFrame(columns).to_csv(table, index=False)
+        command = ["data_prep.prepare", "--dataset=synthetic", f"--table={table}"]
+        begin, peak = time.perf_counter(), 0
+        with subprocess.Popen(
+            [sys.executable, "-m", *command, f"--data_dir={folder}/data"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as process:
+            while process.poll() is None:
+                peak = max(peak, _peak_kib(process.pid))
+                time.sleep(0.01)
+        seconds = time.perf_counter() - begin
+    if process.returncode:
+        raise RuntimeError(f"data_prep.prepare ended with {process.returncode}")
+    line = {"name": "preparation", "interactions": len(order)}
+    return [{**line, "seconds": round(seconds, 2), "peak_rss_mb": peak // 1024}]
+
+
+def _peak_kib(pid: int) -> int:
+    """A process's peak memory. `getrusage` would count its fork from this one."""
+    try:
+        status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    found = re.search(r"VmHWM:\s+(\d+)", status)
+    return int(found[1]) if found else 0
+
+
+def training(key: str, rows: int, dim: int, batch: int, dropout: float) -> list[dict]:
+    """`fit` of a model with sampling, and on ready-made triplets, by every kernel."""
+    data = synthetic(rows)
+    return [
+        line
+        for kernel in ("fused", "tensorflow")
+        for ready in (False, True)
+        for line in _training(data, key, kernel, ready, dim, batch, dropout)
+    ]
+
+
+def _training(data, key, kernel, ready, dim, batch, dropout) -> Iterator[dict]:
+    steps = _STEPS_PER_EPOCH[kernel]
+    try:
+        model, negatives, used, calls = compiled_model(
+            data, key, kernel, steps, dim, batch, dropout
+        )
+    except fused.KernelUnavailable:
+        return
+    if ready:
+        stream = _ready_triplets(data, batch, negatives, used == "fused")
+    else:
+        sampler = TripletSampler(data, 0, negatives, fused.compiled(kernel))
+        stream = sampler.dataset(batch, 0, used == "fused")
+    clock = _Clock()
+    model.fit(stream, steps_per_epoch=calls, epochs=10**6, callbacks=[clock], verbose=0)
+    triplets = steps * batch * negatives
+    rates = tuple(
+        triplets / float(np.median(spans)) for spans in zip(*clock.spans, strict=True)
+    )
+    step = "step" if ready else "fit"
+    line = _as_line(rates, batch * negatives)
+    yield {"name": f"{step}/{key}/{used}", "dropout": dropout, **line}
+
+
+def compiled_model(
+    data: Interactions,
+    key: str,
+    kernel: str,
+    steps: int,
+    dim: int,
+    batch: int,
+    dropout: float,
+) -> tuple[Recommender, int, str, int]:
+    """A model by its defaults, ready for `fit`, and the negatives of a positive.
+
+    Returns:
+        Both, and what `trainer.compile_model` returns for `steps` an epoch.
+
+    Raises:
+        KernelUnavailable: "fused" was asked for and cannot be.
+    """
+    config = configs.for_model(key)
+    config.dataset, config.dropout = "synthetic", dropout
+    config.dim, config.batch_size = dim, batch
+    if config.get("pretrained"):
+        config.pretrained = False
+    config = configs.resolve(config)
+    negatives = config.get("negatives", 1)
+    model = factory.build_model(config, data, 0)
+    optimizer = factory.build_optimizer(config, steps)
+    used, calls = trainer.compile_model(
+        model, optimizer, steps, batch * negatives, kernel
+    )
+    return model, negatives, used, calls
+
+
+class _Clock(keras.callbacks.Callback):
+    """Times epochs, wall and CPU; ends `fit` when there are enough."""
+
+    def __init__(self):
+        super().__init__()
+        self.spans = []
+        self._first = None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._begin = time.perf_counter(), time.process_time()
+
+    def on_epoch_end(self, epoch, logs=None):
+        wall, cpu = time.perf_counter(), time.process_time()
+        if self._first is None:  # the first epoch traces
+            self._first = wall
+        elif wall - self._first > _WARM_UP_SECONDS:
+            self.spans.append((wall - self._begin[0], cpu - self._begin[1]))
+        enough = wall - self._first > _WARM_UP_SECONDS + _SECONDS
+        self.model.stop_training = enough and len(self.spans) > 2
+
+
+def _ready_triplets(
+    data: Interactions, batch: int, negatives: int, whole_chunks: bool
+) -> tf.data.Dataset:
+    """Batches of pairs of the data with uniform negatives, drawn beforehand."""
+    rng = np.random.default_rng(1)
+    size = batch * (BATCHES_PER_CHUNK if whole_chunks else 1)
+    count = max(1, _READY_TRIPLETS // (size * negatives))
+    chosen = rng.integers(len(data.train_user), size=(count, size))
+    shape = (count, size) if negatives == 1 else (count, size, negatives)
+    drawn = rng.integers(data.num_items, size=shape, dtype=np.int32)
+    columns = data.train_user[chosen], data.train_item[chosen], drawn
+    return tf.data.Dataset.from_tensor_slices(columns).repeat().prefetch(2)
+
+
+def ranking(rows: int, dim: int, batch: int) -> list[dict]:
+    """Both rankings of every user by HyperML, CML and MF-BPR."""
+    del batch
+    data = synthetic(rows)
+    lines = []
+    for key in ("hyperml", "cml", "mf_bpr"):
+        config = configs.for_model(key)
+        config.dataset, config.dim = "synthetic", dim
+        model = factory.build_model(configs.resolve(config), data, 0)
+        for kind, rank in (("sampled", protocol.sampled), ("full", protocol.full)):
+            seconds, cpu = _seconds(rank, model, data)
+            lines.append(
+                {
+                    "name": f"ranking/{kind}/{key}",
+                    "users": data.num_users,
+                    "items": data.num_items,
+                    "seconds": seconds,
+                    "cpu_seconds": cpu,
+                    "users_per_second": data.num_users / seconds,
+                }
+            )
+    return lines
+
+
+def _seconds(rank: Callable, model: Recommender, data: Interactions):
+    wall, cpu = time.perf_counter(), time.process_time()
+    rank(model, data, "test")
+    return time.perf_counter() - wall, time.process_time() - cpu
+
+
+def _rates(work: Callable[[], int]) -> tuple[float, float]:
+    """What `work` returns, per wall and per CPU second, after a warm-up."""
+    for seconds in (_WARM_UP_SECONDS, _SECONDS):
+        wall, cpu, done = time.perf_counter(), time.process_time(), 0
+        while time.perf_counter() - wall < seconds:
+            done += work()
+    return done / (time.perf_counter() - wall), done / (time.process_time() - cpu)
+
+
+def _as_line(rates: tuple[float, float], triplets: int) -> dict:
+    return {
+        "triplets_per_second": round(rates[0]),
+        "triplets_per_cpu_second": round(rates[1]),
+        "ms_per_step": round(1e3 * triplets / rates[0], 4),
+    }

@@ -1,0 +1,26 @@
+"""Finds runs in the runs folder, by config or all of them."""
+
+import pathlib
+
+import ml_collections
+
+from hyperml_tf.training import configuration as configs
+from hyperml_tf.training.run_folder import Run
+
+
+def locate(
+    runs_dir: str | pathlib.Path,
+    config: ml_collections.ConfigDict,
+    fingerprint: str,
+    seed: int,
+) -> Run:
+    """The run of a resolved config on data of this fingerprint."""
+    folder = pathlib.Path(runs_dir) / config.dataset / config.model
+    digest = configs.config_hash(config, fingerprint)
+    return Run(folder.absolute() / digest / f"seed-{seed}")
+
+
+def finished(runs_dir: str | pathlib.Path) -> list[Run]:
+    """All finished runs, ordered by path."""
+    found = pathlib.Path(runs_dir).absolute().glob("*/*/*/seed-*/metrics.json")
+    return sorted((Run(path.parent) for path in found), key=lambda run: run.folder)

@@ -1,0 +1,161 @@
+"""Verdicts, the leading rows and the variants, from runs with known ranks."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hyperml_tf.models import TITLES
+from hyperml_tf.reproduction.reporting import claims, comparisons, tables, verdicts
+from hyperml_tf.reproduction.reporting.sources import gather
+
+USERS = 40
+FIRST, MISSED = [1.0] * USERS, [50.0] * USERS
+HALF = [1.0, 50.0] * (USERS // 2)
+
+
+@pytest.fixture
+def sources(make_run, tmp_path):
+    """HyperML hits always, CML for every other user, MF-BPR and γ = 0 never."""
+    make_run(ndcg=0.5, ranks=HALF, distortion_weight=0.1)
+    make_run(
+        config_hash="b" * 12, ndcg=0.9, ranks=FIRST, valid=0.9,
+        variant="+", distortion_weight=0.1, negatives=3,
+    )  # fmt: skip
+    make_run(
+        config_hash="c" * 12, ndcg=0.1, ranks=MISSED,
+        variant="distortion_weight=0.0", distortion_weight=0.0,
+    )  # fmt: skip
+    make_run(model="cml", config_hash="d" * 12, ndcg=0.5, ranks=HALF)
+    make_run(
+        model="cml", config_hash="f" * 12, ndcg=0.1, ranks=MISSED, variant="+", dim=128
+    )
+    make_run(model="mf_bpr", config_hash="e" * 12, ndcg=0.1, ranks=MISSED)
+    none = pd.DataFrame()
+    return gather(tmp_path / "runs", tmp_path / "data", none, none)
+
+
+def test_a_claim_holds_fails_or_stays_open(sources):
+    table = claims.claims(sources.results, TITLES, sources.significance)
+    told = {(row[0], row[2]): (row[3], row[-1]) for row in table.rows}
+    # The row beyond the paper does not stand in for the paper's model.
+    key = claims.CLAIMS["cml"], "HR@10"
+    assert told[key] == ("HyperML − CML", "undecided")
+    key = claims.CLAIMS["options"], "HR@10"
+    assert told[key] == ("HyperML + − CML +", "holds")
+    key = claims.CLAIMS["bpr"], "HR@10"
+    assert told[key] == ("MF-BPR − CML", "fails")
+    key = "HyperML is worse at γ = 0 (§3.6)", "nDCG@10"
+    assert told[key][1] == "holds"
+
+
+def test_verdicts_of_both_metrics_stand_in_one_cell():
+    claims_header = ["Claim", "Dataset", "Metric", "Difference", "Verdict"]
+    told = [
+        ["A", "Games", "nDCG@10", "+1.00", "holds"],
+        ["A", "Games", "HR@10", "+2.00", "holds"],
+        ["A", "Sports", "nDCG@10", "−1.00", "fails"],
+        ["A", "Sports", "HR@10", "+0.10", "undecided"],
+        ["B", "Games", "HR@10", "+3.00", "holds"],
+        ["C", "Games", "nDCG@10", "−0.10", tables.BLANK],
+        ["C", "Games", "HR@10", "−0.20", tables.BLANK],
+        ["A", "ML-100K", "HR@10", "+9.00", "holds"],  # no dataset of the paper
+    ]
+    lead_header = ["Dataset", "Metric", "Difference", "Hyperbolic leads"]
+    lead = [["Games", m, "+0.30", "yes"] for m in ("nDCG@10", "HR@10")]
+    table = verdicts.verdicts(
+        tables.Table("claims", "", claims_header, told),
+        tables.Table("lead", "", lead_header, lead),
+    )
+    assert table.header == ["Claim", "Sports", "Games"]
+    assert table.rows[:3] == [
+        ["A", "fails −1.00 / undecided +0.10", "holds +1.00 / +2.00"],
+        ["B", tables.BLANK, "holds +3.00 (HR@10)"],
+        ["C", tables.BLANK, "−0.10 / −0.20"],
+    ]
+    assert table.rows[3][1:] == [tables.BLANK, "holds +0.30 / +0.30"]
+
+
+def test_without_a_dataset_of_the_paper_there_are_no_verdicts():
+    told = [["A", "ML-100K", "HR@10", "+9.00", "holds"]]
+    header = ["Claim", "Dataset", "Metric", "Difference", "Verdict"]
+    found = tables.Table("claims", "", header, told)
+    none = tables.Table("lead", "", header, [])
+    assert not verdicts.verdicts(found, none).rows  # and the table is left out
+
+
+def test_variants_that_no_claim_is_about_leave_its_p_alone(sources):
+    tests = sources.significance
+    of_gamma = tests["pair"].str.contains("distortion_weight")
+    tests = tests.assign(p=np.where(of_gamma, 0.02, 0.9), p_holm=np.nan)
+    family = comparisons.merged(tests, tests.iloc[:0])
+    assert set(family[family["pair"].str.contains("distortion_w")]["p_holm"]) == {0.06}
+    table = claims.claims(sources.results, TITLES, family)
+    assert {row[6] for row in table.rows if "γ = 0" in row[0]} == {"0.020"}
+
+
+@pytest.mark.parametrize(
+    "interval, p, said",
+    [
+        ([0.1, 0.2], 0.01, "holds"),
+        ([-0.2, -0.1], 0.01, "fails"),
+        ([0.1, 0.2], 0.2, "undecided"),  # the test does not see it
+        ([-0.1, 0.2], 0.01, "undecided"),  # the interval holds 0
+        ([0.1, 0.2], np.nan, "undecided"),
+    ],
+)
+def test_interval_and_test_must_agree(interval, p, said):
+    assert claims.verdict({"interval": interval, "p_holm": p}) == said
+
+
+def test_the_leading_rows_are_named_with_their_options(sources):
+    table = claims.lead(sources.results, TITLES, sources.significance)
+    assert [row[2] for row in table.rows] == ["HyperML +"] * 2
+    assert [row[4] for row in table.rows] == ["CML"] * 2
+    # Hits: all against every other user's.
+    assert {row[-1] for row in table.rows} == {"yes"}
+    assert [row[6] for row in table.rows if row[1] == "HR@10"] == ["+50.00"]
+
+
+def test_variants_are_told_by_what_they_change(sources):
+    table = claims.variants(sources.results, TITLES, sources.significance)
+    rows = {row[2]: row for row in table.rows}
+    assert set(rows) == {"negatives 3", "dim 128", "distortion_weight 0"}
+    assert rows["negatives 3"][8] == "+50.00"  # HR@10
+    assert rows["distortion_weight 0"][8] == "−50.00"
+    # `make_run` writes a tenth of the sampled metric for the full catalogue.
+    assert rows["distortion_weight 0"][10:] == ["1.00", "5.00"]
+
+
+def test_a_variant_beyond_the_paper_is_held_against_that_row(
+    sources, make_run, tmp_path
+):
+    make_run(
+        config_hash="f" * 12, ndcg=0.1, ranks=MISSED,
+        variant="+ negatives=5", distortion_weight=0.1, negatives=5,
+    )  # fmt: skip
+    none = pd.DataFrame()
+    sources = gather(tmp_path / "runs", tmp_path / "data", none, none)
+    table = claims.variants(sources.results, TITLES, sources.significance)
+    (row,) = (row for row in table.rows if row[2] == "negatives 5")
+    # All hit by HyperML +, half by HyperML.
+    assert (row[1], row[8]) == ("HyperML +", "−100.00")
+
+
+def test_dimensions_are_compared_at_equal_d(sources, make_run, tmp_path):
+    for label, model, ranks in (("1", "hyperml", HALF), ("2", "cml", FIRST)):
+        base = {"dim": 64, "init_scale": 0.01}
+        make_run("sports", model, label * 12, ranks=FIRST, **base)
+        changed = base | {"dim": 8, "init_scale": 0.02, "variant": "dim=8"}
+        make_run("sports", model, label * 11 + "8", ranks=ranks, **changed)
+    # HyperML alone has d 16.
+    changed |= {"dim": 16, "variant": "dim=16"}
+    make_run("sports", config_hash="1" * 10 + "16", ranks=HALF, **changed)
+    none = pd.DataFrame()
+    sources = gather(tmp_path / "runs", tmp_path / "data", none, none)
+    table = claims.dimensions(sources.results, sources.significance)
+    assert [row[:3] for row in table.rows] == [
+        ["Sports", "8", "1"],
+        ["Sports", "64", "1"],
+    ]
+    assert [row[9] for row in table.rows] == ["−50.00", "+0.00"]  # HR@10
+    assert table.rows[0][11:] == ["2.50", "2.50"]  # full catalogue

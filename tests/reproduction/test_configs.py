@@ -1,0 +1,170 @@
+"""Configurations: the committed files, the checks, the hash."""
+
+import json
+import pathlib
+import re
+
+import ml_collections
+import pytest
+
+from hyperml_tf.models import MODELS, TITLES
+from hyperml_tf.reproduction import base_of, config_files, record
+from hyperml_tf.reproduction.reporting.paper import TABLE2_MODELS
+from hyperml_tf.training import configuration as configs
+from hyperml_tf.training.configuration import ConfigError
+
+COMMITTED = sorted(p.stem for p in config_files.FOLDER.glob("*.py"))
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("dataset", COMMITTED)
+def test_every_committed_config_is_valid_for_every_model(dataset, model):
+    config = configs.resolve(config_files.load(dataset, model))
+    assert (config.dataset, config.model) == (dataset, model)
+    assert model in TITLES
+
+
+def test_the_ten_datasets_of_the_paper_have_configs():
+    assert set(config_files.PAPER_DATASETS) <= set(COMMITTED)
+
+
+PAPER_TEXT = pathlib.Path(__file__).parents[3] / "shared" / "paper" / "hyperml.txt"
+
+
+@pytest.mark.skipif(not PAPER_TEXT.exists(), reason="the paper's text is not here")
+@pytest.mark.parametrize("dataset", config_files.PAPER_DATASETS)
+def test_the_papers_numbers_are_those_of_table_2_in_row_order(dataset):
+    text = PAPER_TEXT.read_text()
+    column = config_files.PAPER_DATASETS.index(dataset)
+    for model in TABLE2_MODELS:
+        name = TITLES[model]
+        rows = re.findall(rf"^{name} ((?:\d\d\.\d\d\d ?){{10}})$", text, re.MULTILINE)
+        numbers = [float(n) for row in rows for n in row.split()]
+        ndcg, hr = numbers[2 * column : 2 * column + 2]
+        paper = config_files.load(dataset, model).paper
+        assert (paper.ndcg10, paper.hr10) == pytest.approx((ndcg / 100, hr / 100))
+
+
+def test_defaults_are_the_papers():
+    config = configs.resolve(config_files.load("games", "hyperml"))
+    assert (config.dim, config.batch_size, config.dropout, config.c) == (
+        64,
+        512,
+        0.5,
+        1,
+    )
+    assert config.optimizer == "adam"
+    assert config.learning_rate in configs.PAPER_GRID["learning_rate"]
+    assert config.margin in configs.PAPER_GRID["margin"]
+    # (3 * 0.01² / (2 * 64))^(1/3) = 0.013283…
+    assert config.init_scale == pytest.approx(0.0132832, rel=1e-5)
+
+
+def test_labels_do_not_change_the_hash_and_settings_and_data_do():
+    config = config_files.load("games", "hyperml")
+    base = configs.config_hash(configs.resolve(config), "data")
+    config.variant = "a name"
+    assert configs.config_hash(configs.resolve(config), "data") == base
+    assert configs.config_hash(configs.resolve(config), "other data") != base
+    config.margin = 0.2
+    assert configs.config_hash(configs.resolve(config), "data") != base
+
+
+@pytest.mark.parametrize("option", [{"rescale": False}, {"retraction": "exp"}])
+def test_options_that_riemannian_adam_would_ignore_are_refused(option):
+    config = config_files.load("games", "hyperml")
+    config.optimizer = "riemannian_adam"
+    configs.resolve(config)
+    config.update(option)
+    with pytest.raises(ConfigError, match="riemannian_adam has its own"):
+        configs.resolve(config)
+
+
+@pytest.mark.parametrize(
+    "field, value",
+    [("dim", 0), ("margin", -0.1), ("dropout", 1.0), ("c", -1.0), ("eval_every", 0)],
+)
+def test_impossible_values_are_refused_with_their_range(field, value):
+    config = config_files.load("games", "hyperml")
+    config[field] = value
+    with pytest.raises(ConfigError, match=rf"config\.{field} = .*must be in \["):
+        configs.resolve(config)
+
+
+def test_a_trained_model_has_at_least_one_epoch():
+    config = configs.for_model("cml", "games", None, {"epochs": 0})
+    with pytest.raises(ConfigError, match="epochs = 0 trains nothing"):
+        configs.resolve(config)
+
+
+def test_settings_beyond_the_paper_come_on_top_of_the_models_own():
+    chosen = {"cml": {"dropout": 0.2}, "cml+": {"negatives": 3}}
+    config = configs.for_model("cml+", "toys", {"cml": (0.1, 0.2)}, {}, chosen)
+    assert (config.dropout, config.negatives, config.variant) == (0.2, 3, "+")
+    assert not config.paper  # the paper has no such row
+    assert configs.for_model("cml", "toys", None, {}, chosen).negatives == 1
+    with pytest.raises(configs.ConfigError, match="beyond the paper for hyperml"):
+        configs.for_model("hyperml+", "toys", None, {}, chosen)
+    with pytest.raises(
+        configs.ConfigError, match="cml has no field 'l2' to set on toys"
+    ):
+        configs.for_model("cml", "toys", None, {}, {"cml": {"l2": 0.1}})
+
+
+def test_a_config_is_loaded_again_by_its_name(tmp_path, monkeypatch):
+    file = tmp_path / "toys.py"
+    file.write_text(
+        "from hyperml_tf.training import configuration as defaults\n"
+        "CHOSEN = {'cml+': {'negatives': 3}}\n"
+        "def get_config(model='hyperml'):\n"
+        "    return defaults.for_model(model, 'toys', None, {}, CHOSEN)\n"
+    )
+    monkeypatch.setattr(config_files, "FOLDER", tmp_path)
+    assert config_files.beyond("toys") == ["cml+"]
+    config = config_files.load("toys", "cml+")
+    assert config_files.name_of(config) == "cml+"
+    config.variant = "+ dim=8"  # a sweep on top
+    assert config_files.name_of(config) == "cml+"
+    assert config_files.name_of(config_files.load("toys", "cml")) == "cml"
+
+
+# Of the prepared data that the recorded runs were trained on (their stats.json).
+FINGERPRINTS = {
+    "games": "fc92fd37fda3c50d1c48cd5e94d551881ae4a119bcbdcb17f42afaed5c440a83",
+    "ml100k": "4e225e1f99e61f73854feda737f3e9a90065002c267081a172703f5785e45f6c",
+}
+
+
+def test_recorded_runs_keep_their_hashes():
+    """An option added later, left off, must not orphan runs made before it."""
+    hashes = {}
+    for _, row in record.read().iterrows():
+        settings = json.loads(row["config"])
+        config = configs.for_model(settings["model"])
+        config.update(settings)
+        now = configs.resolve(config)
+        then = ml_collections.ConfigDict(settings)
+        assert configs.config_hash(now, "data") == configs.config_hash(then, "data")
+        if fingerprint := FINGERPRINTS.get(row["dataset"]):
+            hashes[configs.config_hash(now, fingerprint)] = row["config_hash"]
+    assert hashes and all(now == then for now, then in hashes.items())
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_item_biases_belong_to_the_models_of_the_triplet_kind(model):
+    config = configs.for_model(model, "games")
+    triplet = model not in ("mlp", "gmf", "ncf", "popularity")
+    assert ("item_bias" in config) == triplet
+    if triplet:
+        plain = configs.config_hash(configs.resolve(config), "data")
+        config.item_bias = True
+        assert configs.config_hash(configs.resolve(config), "data") != plain
+
+
+def test_a_dataset_split_otherwise_has_the_settings_of_the_dataset():
+    assert base_of("ml1m-shuffled") == base_of("ml1m-file_order") == "ml1m"
+    assert base_of("my-shop") == "my-shop"  # one's own key may have a dash
+    shuffled = config_files.load("ml1m-shuffled", "mf_bpr").to_dict()
+    assert shuffled.pop("dataset") == "ml1m-shuffled"
+    by_time = config_files.load("ml1m", "mf_bpr").to_dict()
+    assert shuffled == {k: v for k, v in by_time.items() if k != "dataset"}

@@ -1,0 +1,82 @@
+"""What the benchmark measures, with the clock cut short."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from hyperml_tf.reproduction import speed
+
+FIELDS = {"name", "triplets_per_second", "triplets_per_cpu_second", "ms_per_step"}
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch):
+    monkeypatch.setattr(speed, "_SECONDS", 0.02)
+    monkeypatch.setattr(speed, "_WARM_UP_SECONDS", 0.02)
+    monkeypatch.setattr(speed, "_STEPS_PER_EPOCH", {"fused": 64, "tensorflow": 2})
+
+
+def test_synthetic_interactions_are_those_of_a_prepared_folder():
+    data = speed.synthetic(500)
+    assert (data.num_users, data.num_items) == (300, 200)
+    assert np.all(np.diff(data.train_user) >= 0)
+    pairs = np.stack([data.train_user, data.train_item], 1)
+    assert len(np.unique(pairs, axis=0)) == len(pairs) > 2000
+    assert data.train_item.max() < 200 and data.test_negatives.shape == (300, 100)
+
+
+@pytest.mark.parametrize("key", ["hyperml", "mlp"])
+def test_training_is_measured_with_and_without_sampling(key):
+    lines = speed.training(key, rows=100, dim=8, batch=16, dropout=0.5)
+    names = [line["name"] for line in lines]
+    expected = [f"fit/{key}/tensorflow", f"step/{key}/tensorflow"]
+    if key == "hyperml" and len(names) == 4:  # where there is a compiler
+        expected = [f"fit/{key}/fused", f"step/{key}/fused", *expected]
+    assert names == expected
+    for line in lines:
+        assert FIELDS <= line.keys() and line["triplets_per_second"] > 0
+
+
+def test_rankings_and_pipeline_are_measured():
+    assert {line["name"] for line in speed.pipeline(100, 8, 16)} == {
+        "pipeline/fused",
+        "pipeline/tensorflow",
+    }
+    lines = speed.ranking(100, 8, 16)
+    assert len(lines) == 6
+    assert all(line["users_per_second"] > 0 for line in lines)
+
+
+def test_preparation_is_measured_in_its_own_process():
+    (line,) = speed.preparation(100)
+    assert line["interactions"] > 500 and line["seconds"] > 0
+    # Python and pandas, without this process's TensorFlow.
+    assert 20 < line["peak_rss_mb"] < 400
+
+
+@pytest.mark.slow
+def test_the_command_prints_and_records_json_lines(tmp_path, monkeypatch):
+    # The kernel is built first, and says so elsewhere.
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    record = tmp_path / "benchmarks.jsonl"
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "hyperml_tf.benchmark", "--only=ranking,mf_bpr"),
+            *("--rows=100,200", "--dim=8", f"--record={record}"),
+        ],
+        capture_output=True,
+        text=True,
+        env=os.environ,
+    )
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert "built the fused kernel" in done.stderr
+    rows = [line["rows"] for line in lines if line["name"].startswith("ranking")]
+    assert rows == [100] * 6 + [200] * 6
+    assert FIELDS - {"triplets_per_cpu_second"} <= lines[0].keys()
+    assert lines[0]["peak_rss_mb"] > 0 and lines[0]["processor"]
+    assert record.read_text() == done.stdout
