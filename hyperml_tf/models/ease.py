@@ -63,15 +63,7 @@ class EASE(ItemItemRecommender):
 
     def score_all(self, users):
         """X_u W of users [B], [B, I] float64."""
-        histories = self._histories(users)
-        items = tf.cast(histories.flat_values, tf.int64)
-        own = tf.SparseTensor(
-            tf.stack([histories.value_rowids(), items], axis=1),
-            tf.ones_like(items, tf.float32),
-            [tf.cast(tf.size(users), tf.int64), self.num_items],
-        )
-        scores = tf.sparse.sparse_dense_matmul(own, self._weights)
-        return tf.cast(tf.reshape(scores, [-1, self.num_items]), tf.float64)
+        return self._products(users, self._weights)
 
     def get_config(self):
         """The arguments of the constructor."""

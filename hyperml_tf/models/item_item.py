@@ -53,6 +53,18 @@ class ItemItemRecommender(Recommender):
         places = tf.ragged.range(first, last)
         return places.with_flat_values(tf.gather(self._history, places.flat_values))
 
+    def _products(self, users: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+        """X_u W [B, I] float64 of users [B] and a dense W [I, I]."""
+        histories = self._histories(users)
+        items = tf.cast(histories.flat_values, tf.int64)
+        own = tf.SparseTensor(
+            tf.stack([histories.value_rowids(), items], axis=1),
+            tf.ones_like(items, weights.dtype),
+            [tf.cast(tf.size(users), tf.int64), self.num_items],
+        )
+        scores = tf.sparse.sparse_dense_matmul(own, weights)
+        return tf.cast(tf.reshape(scores, [-1, self.num_items]), tf.float64)
+
     def get_config(self) -> Mapping:
         """The arguments of the constructor."""
         return {"num_users": self.num_users, "num_items": self.num_items}

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from hyperml_tf.errors import InputError
-from hyperml_tf.models import ease
+from hyperml_tf.models import ease, item_knn
 from hyperml_tf.models.ease import EASE
 from hyperml_tf.models.ials import IALS
 from hyperml_tf.models.item_knn import ItemKNN
@@ -41,6 +41,14 @@ def everyone(model):
     return model.score_all(tf.range(USERS)).numpy()
 
 
+@pytest.fixture(params=["sparse", "dense"])
+def kept(request, monkeypatch):
+    """The two ways in which ItemKNN keeps its weights."""
+    from_density = {"sparse": 0, "dense": 1_000_000}[request.param]
+    monkeypatch.setattr(item_knn, "_DENSE_FROM", from_density)
+
+
+@pytest.mark.usefixtures("kept")
 @pytest.mark.parametrize("shrinkage", [0.0, 3.0])
 def test_item_knn_sums_the_cosines_with_the_users_items(data, shrinkage):
     model = ItemKNN(USERS, ITEMS, shrinkage=shrinkage)
@@ -49,6 +57,7 @@ def test_item_knn_sums_the_cosines_with_the_users_items(data, shrinkage):
     np.testing.assert_allclose(everyone(model), expected, atol=TOLERANCE)
 
 
+@pytest.mark.usefixtures("kept")
 @pytest.mark.parametrize("neighbours", [1, 2, 3])
 def test_item_knn_counts_the_strongest_neighbours_of_the_item_scored(data, neighbours):
     model = ItemKNN(USERS, ITEMS, shrinkage=1.0, neighbours=neighbours)
