@@ -24,8 +24,14 @@ from absl import logging
 from hyperml_tf.errors import InputError
 
 _SOURCE = pathlib.Path(__file__).parent
-_UNITS = ("step.cc", "lrml.cc", "warp.cc", "ops.cc")
-_HEADERS = ("step.h", "trainer.h", "relation.h")
+_UNITS = (
+    *("step.cc", "lrml.cc", "warp.cc", "ops.cc"),
+    *("softmax.cc", "softmax_op.cc"),
+)
+_HEADERS = (
+    *("step.h", "trainer.h", "relation.h"),
+    *("softmax.h", "softmax_rows.h", "product.h", "vector_math.h"),
+)
 # Not -ffast-math: it would set flush-to-zero in the whole process and drop NaNs, by
 # which divergence is seen. Sums are reordered, or they would not vectorise.
 _FLAGS = (
