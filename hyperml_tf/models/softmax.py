@@ -118,6 +118,30 @@ class SoftmaxRecommender(TableRecommender):
         )
         self.known: KnownItems | None = None
 
+        self._config = {
+            "num_users": num_users,
+            "num_items": num_items,
+            "similarity": similarity,
+            "points": points,
+            "c": c,
+            "radius": radius,
+            "temperature": temperature,
+            "negatives": negatives,
+            "negative_sampler": negative_sampler,
+            "log_q": log_q,
+            "mask_known": mask_known,
+            "l2": l2,
+            "dim": dim,
+            "init_scale": init_scale,
+            "dropout": dropout,
+            "seed": seed,
+            "item_bias": item_bias,
+        }
+
+    def get_config(self):
+        """The arguments of the constructor."""
+        return dict(self._config)
+
     def adapt(self, interactions: Interactions) -> None:
         """Reads what the options need: how often items occur, what users have."""
         if self.shared.sampler != "uniform":

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from hyperml_tf.geometry import lift, poincare
 from hyperml_tf.models import CML, MFBPR, HyperML, HyperTS, Recommender
+from hyperml_tf.models.softmax import SoftmaxRecommender
 
 
 class Space(Protocol):
@@ -173,6 +174,13 @@ def _(model: CML):
 @_points.register
 def _(model: MFBPR):
     return Points(InnerProduct(), *_tables(model))
+
+
+@_points.register
+def _(model: SoftmaxRecommender):
+    users, items = (model.points(table) for table in _tables(model))
+    space = InnerProduct() if model.similarity == "dot" else Ball(model.c)
+    return Points(space, users, items)
 
 
 def _tables(model) -> list[tf.Tensor]:
