@@ -30,7 +30,7 @@ _UNITS = (
 )
 _HEADERS = (
     *("step.h", "trainer.h", "relation.h"),
-    *("softmax.h", "softmax_rows.h", "product.h", "vector_math.h"),
+    *("softmax.h", "softmax_loops.h", "softmax_rows.h", "product.h", "vector_math.h"),
 )
 # Not -ffast-math: it would set flush-to-zero in the whole process and drop NaNs, by
 # which divergence is seen. Sums are reordered, or they would not vectorise.

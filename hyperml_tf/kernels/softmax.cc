@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "product.h"
+#include "softmax_loops.h"
 #include "softmax_rows.h"
-#include "vector_math.h"
 
 namespace hyperml {
 namespace {
@@ -16,76 +16,8 @@ namespace {
 // As in geometry/gram.py.
 constexpr float kNearRim = 0.05f, kClose = 1e-3f;
 
-constexpr float kMasked = -1e30f;
-
 // Rows of a block: [64, 512] floats are 128 KB, in the second cache.
 constexpr int64_t kBlock = 64;
-
-// How the score measures: by the inner product; by d^2 in flat space, or in curved.
-enum class By { kDot, kFlat, kCurved };
-
-// d^2 and its slope in q = gap/(ab). With t = cq, asinh(sqrt(t)) = log(1 + 2(t + p))/2,
-// p = sqrt(t + t^2): nothing is subtracted, so that small t lose no digits.
-template <By kBy>
-inline float SquaredDistance(float q, float c, float* slope) {
-  if constexpr (kBy == By::kFlat) {
-    *slope = 4;
-    return 4 * q;
-  }
-  const float t = c * q, p = std::max(std::sqrt(t + t * t), 1e-18f);
-  const float asinh = 0.5f * LogOnePlus(2 * (t + p));
-  *slope = 4 * asinh / p;
-  return 4 / c * asinh * asinh;
-}
-
-// What a row's candidates are: numbers of the loops below, [n] each.
-struct Row {
-  int64_t n;
-  const int32_t* candidate;
-  int32_t masked;  // the positive
-  const float *shift, *by_b;
-  float by_a, c, by_temperature;
-};
-
-// Scores over tau of inner products; the largest.
-float ScoresOfProducts(const Row& row, const float* __restrict product,
-                       float* __restrict score) {
-  const int32_t* __restrict candidate = row.candidate;
-  const float* __restrict shift = row.shift;
-  const float by_temperature = row.by_temperature;
-  const int32_t masked = row.masked;
-  float top = kMasked;
-#pragma omp simd reduction(max : top)
-  for (int64_t j = 0; j < row.n; ++j) {
-    const float s = (shift[j] + product[j]) * by_temperature;
-    score[j] = candidate[j] == masked ? kMasked : s;
-    top = std::max(top, score[j]);
-  }
-  return top;
-}
-
-// Scores over tau of gaps |x-y|^2, and d d^2/d gap; the largest score.
-template <By kBy>
-float ScoresOfGaps(const Row& row, const float* __restrict gap, float* __restrict score,
-                   float* __restrict slope) {
-  const int32_t* __restrict candidate = row.candidate;
-  const float* __restrict shift = row.shift;
-  const float* __restrict by_b = row.by_b;
-  const float by_a = row.by_a, c = row.c, by_temperature = row.by_temperature;
-  const int32_t masked = row.masked;
-  float top = kMasked;
-#pragma omp simd reduction(max : top)
-  for (int64_t j = 0; j < row.n; ++j) {
-    const float by_ab = by_a * by_b[j];
-    float of_q;
-    const float squared = SquaredDistance<kBy>(gap[j] * by_ab, c, &of_q);
-    const float s = (shift[j] - squared) * by_temperature;
-    score[j] = candidate[j] == masked ? kMasked : s;
-    slope[j] = of_q * by_ab;
-    top = std::max(top, score[j]);
-  }
-  return top;
-}
 
 class Trainer final : public SoftmaxTrainer {
  public:
@@ -131,7 +63,7 @@ class Trainer final : public SoftmaxTrainer {
     for (int64_t j = 0; kBy != By::kDot && j < n; ++j) {
       const int64_t i = size + j;
       const float bend = settings_.c * items_.inside()[i] * by_b_[j];
-      AddTimes(-column_[j] - bend * column_gap_[j], items_.point(i), items_.gradient(i));
+      AddTimes(-column_[j] - bend * column_bend_[j], items_.point(i), items_.gradient(i));
     }
     if (batch.known_item) ForgetPlaces(batch);
     return Move(users, items, batch, loss / size, step, rate);
@@ -151,7 +83,7 @@ class Trainer final : public SoftmaxTrainer {
     Transpose(size, n);
     for (auto* row : {&score_, &gap_, &slope_, &shift_, &by_b_}) row->resize(n);
     column_.assign(n, 0.f);
-    column_gap_.assign(n, 0.f);
+    column_bend_.assign(n, 0.f);
     least_ = 1;
     for (int64_t j = 0; j < n; ++j) {
       const float b = items_.complement()[size + j];
@@ -196,40 +128,23 @@ class Trainer final : public SoftmaxTrainer {
     }
     pos *= by_temperature;
     const float highest = std::max(top, pos);
-    float* __restrict score = score_.data();
-    float others = 0;
-#pragma omp simd reduction(+ : others)
-    for (int64_t j = 0; j < n; ++j) {
-      score[j] = ExpOfNegative(score[j] - highest);
-      others += score[j];
-    }
+    const float others = Shares(n, highest, score_.data());
     const float sum = std::exp(pos - highest) + others;
     const float each = by_temperature / (sum * batch.size);
     const float by_pos = -each * others;  // d loss/d score: (share - 1)/(tau B)
     float* gp = items_.gradient(i);
     if constexpr (kBy == By::kDot) {
 #pragma omp simd
-      for (int64_t j = 0; j < n; ++j) block[j] = each * score[j];
+      for (int64_t j = 0; j < n; ++j) block[j] = each * score_[j];
       *own = 0;
       *to_pos = by_pos;
       for (int j = 0; j < dim; ++j) gp[j] = by_pos * u[j];
     } else {
-      const float* __restrict gap = gap_.data();
-      const float* __restrict slope = slope_.data();
-      float* __restrict column = column_.data();
-      float* __restrict column_gap = column_gap_.data();
-      float row = 0, row_gap = 0;
-#pragma omp simd reduction(+ : row, row_gap)
-      for (int64_t j = 0; j < n; ++j) {
-        const float m = 2 * each * score[j] * slope[j], bend = m * gap[j];
-        block[j] = m;
-        row += m;
-        row_gap += bend;
-        column[j] += m;
-        column_gap[j] += bend;
-      }
+      const RowSums row =
+          WeightsOfGaps(n, each, score_.data(), slope_.data(), gap_.data(), block,
+                        column_.data(), column_bend_.data());
       const float m = -2 * by_pos * pos_slope, bend = m * pos_gap;
-      *own = m - row + c * users_.inside()[i] * (bend - row_gap) / a;
+      *own = m - row.weight + c * users_.inside()[i] * (bend - row.bend) / a;
       *to_pos = -m;
       const float pos_own = m + c * items_.inside()[i] * bend / b;
       for (int j = 0; j < dim; ++j) gp[j] = pos_own * p[j] - m * u[j];
@@ -318,7 +233,7 @@ class Trainer final : public SoftmaxTrainer {
 
   const SoftmaxSettings settings_;
   StepRows users_, items_;
-  std::vector<float> block_, transposed_, score_, gap_, slope_, shift_, by_b_, column_, column_gap_;
+  std::vector<float> block_, transposed_, score_, gap_, slope_, shift_, by_b_, column_, column_bend_;
   std::vector<int32_t> place_of_, next_;
   float own_[kBlock], to_pos_[kBlock];
   float least_;  // of the candidates' complements

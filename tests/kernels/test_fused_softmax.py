@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from hyperml_tf.geometry import poincare
 from hyperml_tf.kernels.compiler import KernelUnavailable
 from hyperml_tf.kernels.softmax import FusedSoftmaxSteps
 from hyperml_tf.models.softmax import SoftmaxRecommender
@@ -34,7 +35,9 @@ def optimizer_of(model):
 
 
 def trained(data, options, fused, pairs):
-    model = SoftmaxRecommender(USERS, ITEMS, init_scale=0.4, seed=1, **options)
+    model = SoftmaxRecommender(
+        USERS, ITEMS, init_scale=0.9 / options["dim"] ** 0.5, seed=1, **options
+    )
     model.adapt(data)
     optimizer = optimizer_of(model)
     model.compile(optimizer)
@@ -69,8 +72,11 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("dim", [5, 32])
+# Both a dimension that fills the tiles of the products and one that does not.
+@pytest.mark.parametrize(
+    ("case", "dim"),
+    [*((case, 5) for case in CASES), ("sphere", 32), ("ball", 32), ("dot", 32)],
+)
 def test_fused_steps_do_what_the_tensorflow_path_does(data, rng, case, dim):
     options = {"dim": dim, "negatives": 45} | CASES[case]
     count = 3 * BATCH + 11  # the last batch is smaller
@@ -104,3 +110,28 @@ def test_what_has_no_fused_steps_is_refused(options, optimizer):
     model = SoftmaxRecommender(USERS, ITEMS, dim=4, **options)
     with pytest.raises(KernelUnavailable):
         FusedSoftmaxSteps(model, optimizer, BATCH)
+
+
+def test_points_that_crowd_near_the_rim_keep_their_distances(rng):
+    """There the Gram matrix alone leaves no digit of them: against float64."""
+    model = SoftmaxRecommender(
+        USERS, ITEMS, dim=8, points="clipped", radius=0.999, negatives=30
+    )
+    place = rng.normal(size=8)
+    for layer in (model.user_table, model.item_table):
+        rows = place / np.linalg.norm(place) + 1e-4 * rng.normal(size=layer.table.shape)
+        layer.table.assign(rows / np.linalg.norm(rows, axis=1, keepdims=True))
+    users, pos = rng.integers(USERS, size=16), rng.integers(ITEMS, size=16)
+    drawn = model.shared.draw(0, None).numpy()
+    u, v = (
+        model.radius * layer.table.numpy().astype(np.float64)
+        for layer in (model.user_table, model.item_table)
+    )
+    scores = -poincare.squared_distance(u[users][:, None], v[None]).numpy()
+    scores = np.exp(scores / model.softmax.temperature)
+    own = scores[np.arange(16), pos]
+    others = scores[:, drawn] * (drawn != pos[:, None])
+    expected = np.mean(-np.log(own / (own + others.sum(axis=1))))
+    steps = FusedSoftmaxSteps(model, UnitBallOptimizer(LazyAdam(0.0)), 16)
+    got = steps(tf.constant(users, tf.int32), tf.constant(pos, tf.int32), None)
+    assert float(got["softmax"][0]) == pytest.approx(expected, rel=1e-4)
