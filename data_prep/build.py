@@ -31,6 +31,7 @@ def build(
     seed: int,
     min_user_interactions: int = 0,
     k_core_near: Paper | None = None,
+    hold_out: bool = True,
 ) -> Prepared:
     """Indexes ids, orders and de-duplicates, filters, splits, draws negatives.
 
@@ -39,6 +40,7 @@ def build(
         seed: root of the evaluation negatives' streams.
         min_user_interactions: users with fewer distinct items are left out.
         k_core_near: keep the k-core whose counts are nearest to these.
+        hold_out: False keeps every row for training.
 
     Raises:
         InputError: nothing is left, or nothing could be held out.
@@ -89,9 +91,10 @@ def build(
             f"{users:,} users and {items:,} items are left of {read:,} rows "
             f"({_reasons(dropped, duplicates)}); at least 2 of each are needed"
         )
-    parts = split.leave_one_out(user, item, dated, users)
+    held_out = dated if hold_out else np.zeros(kept, bool)
+    parts = split.leave_one_out(user, item, held_out, users)
     held = parts.test_item >= 0
-    if not held.any():
+    if hold_out and not held.any():
         raise InputError(
             f"no user has {split.MIN_INTERACTIONS} distinct items of which two are "
             "dated, so nothing can be held out for evaluation; give more "

@@ -26,21 +26,17 @@ def main() -> None:
 
     tf.get_logger().setLevel("WARNING")  # it would announce its own asset folder
     config, data, run = finished.open_run(_RUN.value, _DATA_DIR.value)
-    record = saved_model.export(
-        finished.restored(config, data, run),
-        data,
-        {
-            "config": config.to_dict(),
-            "config_hash": run.config_hash,
-            "data_fingerprint": data.fingerprint,
-            "dataset": config.dataset,
-            "model": config.model,
-            "run": str(run.folder),
-            "seed": run.seed,
-        },
-        _OUTPUT.value,
-        _INDEX.value,
-    )
+    origin = {
+        "config": config.to_dict(),
+        "config_hash": run.config_hash,
+        "data_fingerprint": data.fingerprint,
+        "dataset": config.dataset,
+        "model": config.model,
+        "run": str(run.folder),
+        "seed": run.seed,
+    }
+    model = finished.restored(config, data, run)
+    record = saved_model.export(model, data, _OUTPUT.value, _INDEX.value, origin)
     logging.info(
         "%s: %s on %s, %d users, %d items, index: %s",
         _OUTPUT.value,

@@ -37,7 +37,7 @@ _DATA_DIR, _RUNS_DIR = command_line.define_execution()
 
 def main() -> None:
     """Runs the search and prints the candidates, best first."""
-    from hyperml_tf.data import interactions
+    from hyperml_tf.data import prepared
     from hyperml_tf.errors import InputError
     from hyperml_tf.reproduction import config_files, halving, schedule, searches
     from hyperml_tf.training import configuration as configs
@@ -50,7 +50,7 @@ def main() -> None:
     config = _CONFIG.value
     configs.resolve(config)
     fixed = config_flags.get_override_values(FLAGS["config"])
-    data = interactions.load(config.dataset, _DATA_DIR.value)
+    data = prepared.load(config.dataset, _DATA_DIR.value)
     executor = command_line.executor()
     budget = None if _BUDGET.value == "full" else int(_BUDGET.value)
     space = dict(schedule.parse_values(text, "space") for text in _SPACE.value)

@@ -38,7 +38,7 @@ _DATA_DIR, _RUNS_DIR = command_line.define_folders()
 
 def main() -> None:
     """Trains, or goes on where an earlier call was interrupted."""
-    from hyperml_tf.data import interactions
+    from hyperml_tf.data import prepared
     from hyperml_tf.training import configuration, launch, strategy, trainer
 
     if _CONFIG.value is None:
@@ -57,7 +57,7 @@ def main() -> None:
     )
     if distribution is None:  # this process served another
         return
-    data = interactions.load(resolved.dataset, _DATA_DIR.value)
+    data = prepared.load(resolved.dataset, _DATA_DIR.value)
     launch.launch(
         *(resolved, data, _RUNS_DIR.value, _SEED.value),
         stop_epoch=_STOP_EPOCH.value,

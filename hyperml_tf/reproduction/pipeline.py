@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 
 from absl import logging
 
-from hyperml_tf.data import interactions
-from hyperml_tf.data.interactions import DataError
+from hyperml_tf.data import prepared
+from hyperml_tf.data.prepared import DataError
 from hyperml_tf.errors import InputError
 from hyperml_tf.models import MODELS
 from hyperml_tf.reproduction import config_files, executors, record, schedule
@@ -191,7 +191,8 @@ def _prepare(dataset: str, request: Request, folders: Folders) -> int:
 def _table_of(dataset: str, folders: Folders) -> str | None:
     """The table that a dataset was prepared from, with columns that only it knows."""
     try:
-        source = interactions.load(dataset, folders.data).stats["source"]
+        folder = pathlib.Path(folders.data, dataset)
+        source = prepared.read_stats(folder)["source"]
     except DataError:
         return None
     return source["path"] if source["kind"] == "table" else None

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import ml_collections
 
-from hyperml_tf.data import interactions
+from hyperml_tf.data import prepared
 from hyperml_tf.errors import InputError
 from hyperml_tf.reproduction import config_files
 from hyperml_tf.training import configuration as configs
@@ -103,7 +103,7 @@ def plan(
     Raises:
         InputError: a dataset is not prepared, or a config is out of range.
     """
-    fingerprints = {d: interactions.load(d, data_dir).fingerprint for d in datasets}
+    fingerprints = {d: prepared.load(d, data_dir).fingerprint for d in datasets}
     tasks: dict[Run, Task] = {}
     for seed, dataset, model, swept in itertools.product(
         seeds, datasets, models, sweep

@@ -60,14 +60,15 @@ def synthetic(rows: int, per_user: int = 10, negatives: int = 100) -> Interactio
     listed = rng.integers(items, size=(2, users, negatives), dtype=np.int32)
     return Interactions(
         name="synthetic",
-        folder=None,  # type: ignore[arg-type]
-        stats={"users": users, "items": items, "fingerprint": "synthetic"},
         train_user=(pairs // items).astype(np.int32),
         train_item=(pairs % items).astype(np.int32),
         valid_item=held_out[0],
         test_item=held_out[1],
         valid_negatives=listed[0],
         test_negatives=listed[1],
+        user_ids=[f"u{row}" for row in range(users)],
+        item_ids=[f"i{row}" for row in range(items)],
+        fingerprint="synthetic",
     )
 
 

@@ -8,11 +8,11 @@ by exact keys: what ScaNN misses is missing, what it finds is in its true order.
 """
 
 import tensorflow as tf
-from tensorflow_recommenders.layers.factorized_top_k import ScaNN
 
 from hyperml_tf.errors import InputError
 from hyperml_tf.serving.catalogue import Catalogue
 from hyperml_tf.serving.space import Ball
+from hyperml_tf.serving.tfrs import ScaNN
 
 #: ScaNN's quantiser learns 16 centres a block; fewer items than this train it badly.
 FEWEST_ITEMS = 1000

@@ -17,9 +17,9 @@ they are, so that none dominates a norm, and Cauchy-Schwarz is not wasteful.
 """
 
 import tensorflow as tf
-from tensorflow_recommenders.layers.factorized_top_k import BruteForce
 
 from hyperml_tf.serving.catalogue import Catalogue
+from hyperml_tf.serving.tfrs import BruteForce
 
 # Items fetched beyond those asked for and excluded. More of them decide more queries
 # without a scan, and each costs a row of float64: 32 are 2 % of a query at 100,000.

@@ -4,7 +4,6 @@ Every function returns one line for `benchmarks.jsonl`. Nothing here is needed t
 serve.
 """
 
-import hashlib
 import pathlib
 import tempfile
 import time
@@ -191,8 +190,8 @@ def latency(
     users, points = clustered_points(1000, items, dim, seed=0)
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(temporary)
-        model, data = _as_trained(users, points, folder)
-        saved_model.export(model, data, {}, folder / "model", index)
+        model, data = _as_trained(users, points)
+        saved_model.export(model, data, folder / "model", index)
         served = tf.saved_model.load(str(folder / "model"))
     ask = served.signatures["recommend"]
     k, exclude_seen = tf.constant(_K), tf.constant(True)
@@ -213,32 +212,24 @@ def latency(
     }
 
 
-def _as_trained(
-    users: np.ndarray, items: np.ndarray, folder: pathlib.Path
-) -> tuple[HyperML, Interactions]:
+def _as_trained(users: np.ndarray, items: np.ndarray) -> tuple[HyperML, Interactions]:
     """A model with these points, and a dataset of 20 random items per user."""
-    sizes = {"users": len(users), "items": len(items)}
-    files = {}
-    for side, size in sizes.items():
-        ids = "".join(f"{side[:-1]} {row}\n" for row in range(size)).encode()
-        file = folder / f"{side[:-1]}_ids.txt"
-        file.write_bytes(ids)
-        files[file.name] = hashlib.sha256(ids).hexdigest()
     rng = np.random.default_rng(0)
     nobody = np.full(len(users), -1, np.int32)
     data = Interactions(
         name="synthetic",
-        folder=folder,
-        stats=sizes | {"files": files},
         train_user=np.repeat(np.arange(len(users), dtype=np.int32), 20),
         train_item=rng.integers(len(items), size=20 * len(users), dtype=np.int32),
         valid_item=nobody,
         test_item=nobody,
         valid_negatives=nobody[:, np.newaxis],
         test_negatives=nobody[:, np.newaxis],
+        user_ids=[f"user {row}" for row in range(len(users))],
+        item_ids=[f"item {row}" for row in range(len(items))],
     )
     model = HyperML(
-        *sizes.values(),
+        data.num_users,
+        data.num_items,
         dim=users.shape[1],
         c=1.0,
         margin=0.5,

@@ -7,9 +7,9 @@ where the dataset has titles, `items.csv`.
 import contextlib
 import json
 import pathlib
-import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -20,12 +20,10 @@ from hyperml_tf.models import Recommender
 from hyperml_tf.serving.approximate import ScannIndex
 from hyperml_tf.serving.catalogue import Catalogue
 from hyperml_tf.serving.exact import ExactIndex
+from hyperml_tf.serving.exported import ITEMS, RECORD
 from hyperml_tf.serving.rankers import PointRanker, ScoreRanker
 from hyperml_tf.serving.service import Service, known_items
 from hyperml_tf.serving.space import points_of
-
-#: What makes a folder one of ours.
-RECORD = "export.json"
 
 #: "exact" proves its order; "scann" may miss items, and needs scann to load.
 INDEXES = ("exact", "scann")
@@ -34,18 +32,18 @@ INDEXES = ("exact", "scann")
 def export(
     model: Recommender,
     interactions: Interactions,
-    record: dict,
     output: str | pathlib.Path,
     index: str = "exact",
-) -> dict:
+    record: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
     """Writes `model` to the folder `output`, whole or not at all.
 
     Args:
         model: a trained model.
         interactions: the dataset it was trained on.
-        record: where it comes from; kept in `export.json`.
         output: new, or a former export, which is replaced.
         index: one of `INDEXES`.
+        record: where the model comes from; kept in `export.json`.
 
     Returns:
         What `export.json` holds.
@@ -58,7 +56,10 @@ def export(
         ranker, described = _ranker(model, interactions, index)
         service = Service(interactions, ranker)
         signatures = service.signatures()
-    record = record | {
+    origin = {"dataset": interactions.name, "model": type(model).__name__}
+    record = {
+        **origin,
+        **(record or {}),
         "index": described,
         "items": interactions.num_items,
         "signatures": sorted(signatures),
@@ -71,9 +72,8 @@ def export(
     )
     with _replacing(pathlib.Path(output)) as folder:
         tf.saved_model.save(service, str(folder), signatures, options)
-        titles = interactions.folder / "items.csv"
-        if titles.exists():
-            shutil.copyfile(titles, folder / titles.name)
+        if interactions.items is not None:
+            interactions.items.to_csv(folder / ITEMS, index=False, lineterminator="\n")
         text = json.dumps(record, indent=1, sort_keys=True) + "\n"
         (folder / RECORD).write_text(text, encoding="utf-8")
     return record

@@ -4,7 +4,7 @@ import pathlib
 
 import pytest
 
-from hyperml_tf.data import interactions
+from hyperml_tf.data.prepared import load
 from hyperml_tf.training import configuration as configs
 from hyperml_tf.training import runs, trainer
 from tests import synthetic
@@ -49,7 +49,7 @@ def config():
 @pytest.fixture(scope="session")
 def data(prepared):
     """The prepared dataset."""
-    return interactions.load("mid", str(prepared))
+    return load("mid", str(prepared))
 
 
 @pytest.fixture(scope="session")

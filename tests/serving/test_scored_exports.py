@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from hyperml_tf.data import interactions
+from hyperml_tf.data import prepared
 from hyperml_tf.errors import InputError
 from hyperml_tf.serving import saved_model
 from hyperml_tf.serving.service import known_items
@@ -24,7 +24,7 @@ def root(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def data(data_dir):
-    return interactions.load("tiny", data_dir)
+    return prepared.load("tiny", data_dir)
 
 
 @pytest.fixture(
@@ -49,7 +49,7 @@ def trained(request, data, root):
 def served(trained, data, root):
     """The loaded export and its record."""
     _, model = trained
-    record = saved_model.export(model, data, {"dataset": "tiny"}, root / "model")
+    record = saved_model.export(model, data, root / "model", record={"dataset": "tiny"})
     return tf.saved_model.load(str(root / "model")), record
 
 
@@ -116,7 +116,7 @@ def test_there_is_no_index_and_nothing_that_needs_one(trained, served, data, roo
     assert why in record["index"]
     assert sorted(loaded.signatures) == ["recommend", "score", "serving_default"]
     with pytest.raises(InputError, match=f"--index=scann: none: .*{why}"):
-        saved_model.export(model, data, {}, root / "none", "scann")
+        saved_model.export(model, data, root / "none", "scann")
 
 
 @pytest.mark.parametrize("trained", ["ncf"], indirect=True)
