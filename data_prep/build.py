@@ -53,6 +53,7 @@ def build(
     item, item_ids = index_ids(rows.item, "item")
     rows.item = None
     dated, time = np.ones(read, bool), None
+    ordered_by = "file order" if rows.time is None else "time"
     if rows.time is not None:
         dated = rows.time.is_valid().to_numpy()
         time = rows.time.fill_null(0).to_numpy()
@@ -115,6 +116,7 @@ def build(
         "held_out_users": int(held.sum()),
         "density": kept / (users * items),
         "density_table1": (kept + 2 * users) / (users * items),
+        "ordered_by": ordered_by,
         "undated": int(kept - dated.sum()),
         "duplicates_dropped": duplicates,
         "rows_dropped": dropped,

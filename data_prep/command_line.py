@@ -6,6 +6,7 @@ Results and progress go to stdout, warnings and errors to stderr, one a line.
 from __future__ import annotations
 
 import argparse
+import io
 import logging as standard_logging
 import re
 import sys
@@ -69,7 +70,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     flag(
         "--time_column",
         metavar="NAME",
-        help="of the table [timestamp, else position]; empty: rows are in time order",
+        help="of the table [timestamp, else position]; none: rows are in time order",
     )
     flag(
         "--items",
@@ -77,6 +78,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         type=Path,
         help="titles and genres: a table with columns item, title, genres (A|B|C)",
     )
+    flag("--items_item_column", metavar="NAME", help="of items [--item_column, item]")
+    flag("--title_column", metavar="NAME", help="of items [title, if there]")
+    flag("--genres_column", metavar="NAME", help="of items [genres, if there]")
     flag("--mirror", metavar="URL", help="download from here instead of the publisher")
     flag(
         "--seed",
@@ -132,6 +136,10 @@ def _problem(options: argparse.Namespace) -> str | None:
         for name in ("user_column", "item_column", "time_column"):
             if getattr(options, name) is not None:
                 return f"--{name} goes with --table=FILE"
+    if options.items is None:
+        for name in ("items_item_column", "title_column", "genres_column"):
+            if getattr(options, name) is not None:
+                return f"--{name} goes with --items=FILE"
     if options.seed < 0:
         return f"--seed={options.seed}: a seed is 0 or more"
     if options.mirror and not re.match(r"https?://[^/]", options.mirror):
@@ -146,6 +154,9 @@ def set_up_logging() -> None:
     logger = logging.get_absl_logger()
     logger.propagate = False
     logger.handlers.clear()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name that it cannot show
+            stream.reconfigure(errors="backslashreplace")
     for stream, wanted in ((sys.stdout, _is_info), (sys.stderr, _is_problem)):
         handler = standard_logging.StreamHandler(stream)
         handler.addFilter(wanted)
