@@ -95,7 +95,9 @@ def test_a_frame_that_cannot_be_read_is_refused_in_one_line(clicks, change, word
 def test_triplets_are_one_pass_an_epoch_and_another_each_epoch(clicks):
     from hyperml_tf.data.triplets import TripletSampler
 
-    frame = pd.DataFrame({"user": np.arange(700) % 50, "item": np.arange(700) % 13})
+    frame = pd.DataFrame(
+        {"user": np.arange(700) % 50, "item": np.arange(700) // 3 % 90}
+    )
     data = Interactions.from_dataframe(frame, hold_out=False)
     batches = data.triplets(batch_size=64, seed=3)
     endless = iter(TripletSampler(data, 3).dataset(64))
