@@ -42,9 +42,8 @@ def main(path: str) -> None:
     """Trains the model and prints the loss of its first and its last epoch."""
     data = hml.Interactions.from_dataframe(pd.read_csv(path), time="timestamp")
     pairs = tf.data.Dataset.from_tensor_slices((data.train_user, data.train_item))
-    batches = pairs.shuffle(len(data.train_user), seed=0).batch(
-        256, drop_remainder=True
-    )
+    pairs = pairs.shuffle(len(data.train_user), seed=0)
+    batches = pairs.batch(256, drop_remainder=True)
 
     model = TwoTower(data.num_users, data.num_items)
     model.compile(hml.PoincareOptimizer(hml.LazyAdam(1e-2)))

@@ -8,6 +8,7 @@ import pytest
 
 from hyperml_tf.data import prepared
 from hyperml_tf.data.interactions import Interactions
+from hyperml_tf.data.triplets import TripletSampler
 from hyperml_tf.errors import InputError
 from tests import synthetic
 
@@ -21,8 +22,10 @@ def clicks():
             "who": ["a", "a", "b", "a", "b", "b", "a"],
             "what": [1, 2, 1, 3, 2, 3, 1],
             "event_time": pd.to_datetime(
-                ["2020-01-04", "2020-01-02", "2020-01-01", "2020-01-03"]
-                + ["2020-01-02", None, "2020-01-09"]
+                [
+                    *("2020-01-04", "2020-01-02", "2020-01-01", "2020-01-03"),
+                    *("2020-01-02", None, "2020-01-09"),
+                ]
             ),
         }
     )
@@ -93,11 +96,8 @@ def test_a_frame_that_cannot_be_read_is_refused_in_one_line(clicks, change, word
 
 
 def test_triplets_are_one_pass_an_epoch_and_another_each_epoch(clicks):
-    from hyperml_tf.data.triplets import TripletSampler
-
-    frame = pd.DataFrame(
-        {"user": np.arange(700) % 50, "item": np.arange(700) // 3 % 90}
-    )
+    row = np.arange(700)
+    frame = pd.DataFrame({"user": row % 50, "item": row // 3 % 90})
     data = Interactions.from_dataframe(frame, hold_out=False)
     batches = data.triplets(batch_size=64, seed=3)
     endless = iter(TripletSampler(data, 3).dataset(64))
