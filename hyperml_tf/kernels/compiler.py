@@ -4,6 +4,7 @@ The library lies in the user's cache directory under a name that covers everythi
 its bits depend on but the compiler's version: source, TensorFlow, flags, processor.
 """
 
+import concurrent.futures
 import contextlib
 import fcntl
 import functools
@@ -11,6 +12,7 @@ import hashlib
 import os
 import pathlib
 import platform
+import re
 import shutil
 import subprocess
 import tempfile
@@ -24,14 +26,12 @@ from absl import logging
 from hyperml_tf.errors import InputError
 
 _SOURCE = pathlib.Path(__file__).parent
-_UNITS = ("step.cc", "lrml.cc", "warp.cc", "ops.cc")
-_HEADERS = ("step.h", "trainer.h", "relation.h")
 # Not -ffast-math: it would set flush-to-zero in the whole process and drop NaNs, by
 # which divergence is seen. Sums are reordered, or they would not vectorise.
 _FLAGS = (
     *("-O3", "-march=native", "-fopenmp-simd", "-fno-math-errno"),
     *("-fno-trapping-math", "-fno-signed-zeros", "-fassociative-math"),
-    *("-fPIC", "-shared", "-w"),
+    *("-fPIC", "-Wall", "-Wextra"),
 )
 
 
@@ -75,15 +75,21 @@ def cache_folder() -> pathlib.Path:
 
 def _key() -> str:
     digest = hashlib.sha256()
-    for unit in (*_UNITS, *_HEADERS):
-        digest.update((_SOURCE / unit).read_bytes())
+    for file in (*_files("*.cc"), *_files("*.h")):
+        digest.update(f"{file.name}\n".encode() + file.read_bytes())
     for part in (tf.__version__, *_tensorflow_flags(), *_FLAGS, _processor()):
         digest.update(f"{part}\n".encode())
     return digest.hexdigest()[:16]
 
 
+def _files(pattern: str) -> list[pathlib.Path]:
+    return sorted(_SOURCE.glob(pattern))
+
+
 def _tensorflow_flags() -> list[str]:
-    return tf.sysconfig.get_compile_flags() + tf.sysconfig.get_link_flags()
+    """For the compiler, then for the linker; warnings of TensorFlow's are not ours."""
+    flags = tf.sysconfig.get_compile_flags() + tf.sysconfig.get_link_flags()
+    return [re.sub("^-I", "-isystem", flag) for flag in flags]
 
 
 def _processor() -> str:
@@ -104,28 +110,33 @@ def _compile(path: pathlib.Path) -> None:
             "set CXX"
         )
     begin = time.monotonic()
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".so")
-    os.close(handle)
-    try:
-        done = subprocess.run(
-            [
-                *(compiler, *_FLAGS, *(str(_SOURCE / unit) for unit in _UNITS)),
-                *("-o", temporary, *_tensorflow_flags()),
-            ],
-            capture_output=True,
-            text=True,
-        )
-        if done.returncode:
-            said = [line for line in done.stderr.splitlines() if "error" in line]
-            raise KernelUnavailable(
-                f"{compiler} could not build the fused kernel: "
-                f"{(said or [f'exit code {done.returncode}'])[0]}"
+    command = compiler, *_FLAGS, *_tensorflow_flags()
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".build") as folder:
+        sources = _files("*.cc")
+        objects = [os.path.join(folder, f"{source.stem}.o") for source in sources]
+        # A thread a unit: most of the work is reading TensorFlow's headers.
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(
+                pool.map(
+                    lambda source, made: _run(*command, "-c", str(source), "-o", made),
+                    *(sources, objects),
+                )
             )
-        os.replace(temporary, path)
-    finally:
-        pathlib.Path(temporary).unlink(missing_ok=True)
+        library = os.path.join(folder, path.name)
+        _run(compiler, "-shared", *objects, "-o", library, *command[1:])
+        os.replace(library, path)
     seconds = time.monotonic() - begin
     logging.info("built the fused kernel in %.0f s: %s", seconds, path)
+
+
+def _run(compiler: str, *arguments: str) -> None:
+    done = subprocess.run([compiler, *arguments], capture_output=True, text=True)
+    if done.returncode:
+        said = [line for line in done.stderr.splitlines() if "error" in line]
+        raise KernelUnavailable(
+            f"{compiler} could not build the fused kernel: "
+            f"{(said or [f'exit code {done.returncode}'])[0]}"
+        )
 
 
 @contextlib.contextmanager

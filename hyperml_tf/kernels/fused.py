@@ -8,11 +8,12 @@ import tensorflow as tf
 import tf_keras as keras
 from absl import logging
 
+from hyperml_tf.geometry.spaces import space_of
 from hyperml_tf.kernels import compiler
 from hyperml_tf.kernels.compiler import KernelUnavailable
 from hyperml_tf.models import CML, LRML, MFBPR, CMLWarp, HyperML, HyperTS
 from hyperml_tf.models.base import Recommender
-from hyperml_tf.optimizers import LazyAdam, PoincareOptimizer, UnitBallOptimizer
+from hyperml_tf.optimizers import LazyAdam, PoincareOptimizer
 
 
 def _hyperbolic(model) -> dict[str, Any]:
@@ -42,14 +43,14 @@ def _relational(model) -> dict[str, Any]:
     }
 
 
-# Class -> the wrapper its optimizer must have, the op's name for it, its attributes.
-_MODELS: dict[type, tuple[type | None, str, Callable[[Any], dict[str, Any]]]] = {
-    HyperML: (PoincareOptimizer, "hyperml", _hyperbolic),
-    HyperTS: (None, "hyperts", _hyperbolic),
-    CML: (UnitBallOptimizer, "cml", _euclidean),
-    CMLWarp: (UnitBallOptimizer, "cml_warp", _euclidean),
-    LRML: (UnitBallOptimizer, "lrml", _relational),
-    MFBPR: (None, "mf_bpr", lambda model: {"l2": model.l2}),
+# Class -> the op's name for it, and its attributes.
+_MODELS: dict[type, tuple[str, Callable[[Any], dict[str, Any]]]] = {
+    HyperML: ("hyperml", _hyperbolic),
+    HyperTS: ("hyperts", _hyperbolic),
+    CML: ("cml", _euclidean),
+    CMLWarp: ("cml_warp", _euclidean),
+    LRML: ("lrml", _relational),
+    MFBPR: ("mf_bpr", lambda model: {"l2": model.l2}),
 }
 
 # Class -> the op's name, the lists of slots, the hyper-parameters that are attributes.
@@ -139,13 +140,17 @@ class FusedSteps:
         optimizer: keras.optimizers.Optimizer,
         batch_size: int,
     ):
-        wrapper, name, attributes = _MODELS.get(type(model), (None, "", None))
-        if attributes is None:
+        if type(model) not in _MODELS:
             raise KernelUnavailable(f"{type(model).__name__} has no fused kernel")
-        inner: Any = optimizer
-        if wrapper is not None:
-            inner = optimizer.inner if type(optimizer) is wrapper else None  # type: ignore
-        if type(inner) not in _OPTIMIZERS or not _is_plain(optimizer, inner):
+        name, attributes = _MODELS[type(model)]
+        keeps_rows = type(optimizer) is PoincareOptimizer
+        inner: Any = optimizer.inner if keeps_rows else optimizer  # type: ignore
+        free = all(space_of(table).is_free for table in model.trainable_variables)
+        if (
+            type(inner) not in _OPTIMIZERS
+            or not _is_plain(optimizer, inner)
+            or not (keeps_rows or free)
+        ):
             raise KernelUnavailable(
                 "only plain adam, adagrad and sgd, with retraction by projection, have "
                 "a fused kernel"

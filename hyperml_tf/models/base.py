@@ -7,6 +7,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from hyperml_tf.data.triplets import Share
+from hyperml_tf.geometry.retrieval import Measure, Points
 from hyperml_tf.layers import PartOfStep, RowDropout, RowEmbedding
 
 
@@ -73,6 +74,10 @@ class Recommender(keras.Model):
     def arrange(self, users, pos_items, neg_items):
         """The batch as `train_loss` takes it, from n negatives per positive [B, n]."""
         return users, pos_items, neg_items
+
+    def retrieval_points(self) -> Points | None:
+        """Points, and the measure that orders them as `score` does; None for none."""
+        return None
 
     def call(self, inputs):
         """`score` of (users, items), so that Keras can build and predict."""
@@ -152,7 +157,13 @@ class TableRecommender(Recommender):
             "each" of them, or the "hardest", the one that scores highest.
         item_bias: whether items have biases.
         embedding: layer class of the tables.
+
+    Attributes:
+        measure: what orders the items of a user as `score` does without biases, from
+            their `points`; None where nothing does.
     """
+
+    measure: Measure | None = None
 
     def __init__(
         self,
@@ -219,6 +230,21 @@ class TableRecommender(Recommender):
         if self.item_biases is None:
             return tf.constant(0.0)
         return tf.squeeze(self.item_biases(items), axis=-1)
+
+    def points(self, rows: tf.Tensor) -> tf.Tensor:
+        """Points [..., D] of rows [..., D] of a table, masked or not."""
+        return rows
+
+    def retrieval_points(self):
+        """Those of both tables.
+
+        None with item biases: -d² + b on a ball is the order of no inner product, and
+        for the other models an index of their own would be needed.
+        """
+        if self.measure is None or self.item_biases is not None:
+            return None
+        tables = map(self._exact, (self.user_table, self.item_table))
+        return Points(self.measure, *map(self.points, tables))
 
     def query_vectors(self, users: tf.Tensor) -> tf.Tensor:
         """[B, K] float64 vectors of users [B]."""

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from hyperml_tf.geometry import lift
+from hyperml_tf.geometry.spaces import UnitBall
 from hyperml_tf.layers import PullPushLoss, UnitBallEmbedding
 from hyperml_tf.models.base import TableRecommender, as_matrix
 
@@ -36,6 +37,8 @@ class CML(TableRecommender):
         norm_penalty: λ; the CML paper's model has 0.
         **options: see `TableRecommender`.
     """
+
+    measure = UnitBall()
 
     def __init__(
         self,

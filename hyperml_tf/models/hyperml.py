@@ -5,6 +5,7 @@ import functools
 import tensorflow as tf
 
 from hyperml_tf.geometry import lift, poincare
+from hyperml_tf.geometry.spaces import PoincareBall
 from hyperml_tf.layers import (
     DistortionLoss,
     GyrovectorDistance,
@@ -59,9 +60,10 @@ class _HyperbolicRecommender(TableRecommender):
         """Whether the nearest items score highest: no biases, not by the product."""
         return not self.by_product and self.item_biases is None
 
-    def points(self, rows: tf.Tensor) -> tf.Tensor:
-        """Points of the ball [..., D] from rows of a table, masked or not."""
-        raise NotImplementedError
+    @property
+    def measure(self):
+        """The ball's; None by the product, which is the order of no inner product."""
+        return PoincareBall(self.c) if self.by_distance else None
 
     def score(self, users, items):
         """-d_c(u, v); with item biases -d_c(u, v)² + b, the loss's score.

@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from hyperml_tf.geometry.retrieval import InnerProduct
 from hyperml_tf.models.base import TableRecommender
 
 
@@ -18,6 +19,7 @@ class MFBPR(TableRecommender):
     """
 
     terms = ("total", "bpr")
+    measure = InnerProduct()
 
     def __init__(self, num_users: int, num_items: int, *, l2: float, **options):
         super().__init__(num_users, num_items, **options)

@@ -23,7 +23,6 @@ from hyperml_tf.serving.exact import ExactIndex
 from hyperml_tf.serving.exported import ITEMS, RECORD
 from hyperml_tf.serving.rankers import PointRanker, ScoreRanker
 from hyperml_tf.serving.service import Service, known_items
-from hyperml_tf.serving.space import points_of
 
 #: "exact" proves its order; "scann" may miss items, and needs scann to load.
 INDEXES = ("exact", "scann")
@@ -83,7 +82,7 @@ def _ranker(
     model: Recommender, interactions: Interactions, index: str
 ) -> tuple[PointRanker | ScoreRanker, str]:
     """The ranker of a model, and which index it has, if any."""
-    points = points_of(model)
+    points = model.retrieval_points()
     if points is None:
         none = "none: this model has no dot-product form, so it scores every item"
         if model.item_biases is not None:
@@ -91,7 +90,7 @@ def _ranker(
         if index != "exact":
             raise InputError(f"--index={index}: {none}; leave --index out")
         return ScoreRanker(model), none
-    catalogue = Catalogue(points.space, points.items)
+    catalogue = Catalogue(points.measure, points.items)
     if index == "exact":
         return PointRanker(points.users, ExactIndex(catalogue, points.users)), index
     excluded = int(np.quantile(np.diff(known_items(interactions).splits), 0.99))

@@ -13,8 +13,7 @@ from absl import logging
 from hyperml_tf.data.interactions import Interactions
 from hyperml_tf.errors import RunError
 from hyperml_tf.evaluation import protocol
-from hyperml_tf.geometry import poincare
-from hyperml_tf.geometry.row_space import PoincareBall, row_space
+from hyperml_tf.geometry.spaces import space_of
 from hyperml_tf.models.base import Recommender, TableRecommender
 from hyperml_tf.training import storage
 from hyperml_tf.training.run_folder import Run, write_atomically
@@ -227,14 +226,12 @@ def ball_statistics(model: Recommender) -> dict[str, float]:
     norms, rims = [], []
     for side in ("users", "items") if isinstance(model, TableRecommender) else ():
         table = model.user_table if side == "users" else model.item_table
-        space = row_space(table.table)
-        if space is None:
+        space = space_of(table.table)
+        if not space.inverse_radius:
             return {}
-        scale, margin = 1.0, 0.0
-        if isinstance(space, PoincareBall):
-            scale, margin = space.c**0.5, poincare.BALL_MARGIN[tf.float32]
-        norms.append(scale * np.linalg.norm(rows_of(model, side), axis=-1))
-        rims.append(norms[-1] >= 1 - margin - _RIM_ROUNDING)
+        norm = np.linalg.norm(rows_of(model, side), axis=-1)
+        norms.append(space.inverse_radius * norm)
+        rims.append(norms[-1] >= space.rim(tf.float32) - _RIM_ROUNDING)
     if not norms:
         return {}
     return {

@@ -9,7 +9,6 @@ from hyperml_tf.optimizers import (
     LazyAdam,
     PoincareOptimizer,
     RiemannianAdam,
-    UnitBallOptimizer,
 )
 
 # Fields of a config that are arguments of the model's constructor.
@@ -55,7 +54,7 @@ def build_optimizer(config, steps_per_epoch: int) -> keras.optimizers.Optimizer:
         "sgd": lambda: keras.optimizers.SGD(rate, jit_compile=False),
     }[config.optimizer]()
     if config.model == "hyperml":
-        return PoincareOptimizer(inner, config.c, config.retraction, config.rescale)
+        return PoincareOptimizer(inner, config.retraction, config.rescale)
     if config.model in ("cml", "cml_warp", "lrml"):
-        return UnitBallOptimizer(inner)
+        return PoincareOptimizer(inner)
     return inner

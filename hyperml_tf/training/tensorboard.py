@@ -5,7 +5,6 @@ tensorboard --logdir=runs
 
 import contextlib
 import io
-import math
 from collections.abc import Iterator
 
 import matplotlib.figure
@@ -16,8 +15,7 @@ from tensorboard.plugins import projector
 from tensorboard.plugins.hparams import api as hparams
 
 from hyperml_tf.data.interactions import Interactions
-from hyperml_tf.geometry import poincare
-from hyperml_tf.geometry.row_space import PoincareBall, row_space
+from hyperml_tf.geometry.spaces import space_of
 from hyperml_tf.models.base import Recommender, TableRecommender
 from hyperml_tf.training import storage
 from hyperml_tf.training.run_folder import Run, write_atomically
@@ -105,9 +103,9 @@ def write_projector(run: Run, interactions: Interactions, model: Recommender) ->
     shown = np.sort(np.argsort(-counts, kind="stable")[:_PROJECTOR_ITEMS])
     points = rows_of(model, "items")[shown]
     tensors = {"items": points}
-    space = row_space(model.item_table.table)
-    if isinstance(space, PoincareBall):
-        tensors["items_log0"] = poincare.log0(points, space.c).numpy()
+    space = space_of(model.item_table.table)
+    if space.riemannian:
+        tensors["items_log0"] = space.log0(points).numpy()
     config = projector.ProjectorConfig()
     for name, vectors in tensors.items():
         text = io.StringIO()
@@ -147,10 +145,8 @@ def disk_image(model: TableRecommender, title: str) -> tf.Tensor:
     """
     rng = np.random.default_rng(0)
     tables = {side: rows_of(model, side) for side in ("users", "items")}
-    space = row_space(model.item_table.table)
-    if isinstance(space, PoincareBall) and space.c > 0:
-        scale = math.sqrt(space.c)
-    else:
+    scale = space_of(model.item_table.table).inverse_radius
+    if not scale:
         scale = 1 / max(np.linalg.norm(t, axis=-1).max() for t in tables.values())
     items = tables["items"] - tables["items"].mean(axis=0)
     axes = np.linalg.eigh(items.T @ items)[1][:, -2:]

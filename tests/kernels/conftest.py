@@ -7,7 +7,7 @@ import tf_keras as keras
 
 from hyperml_tf.kernels import compiler
 from hyperml_tf.models import CML, LRML, MFBPR, CMLWarp, HyperML, HyperTS
-from hyperml_tf.optimizers import LazyAdam, PoincareOptimizer, UnitBallOptimizer
+from hyperml_tf.optimizers import LazyAdam, PoincareOptimizer
 
 OPTIMIZERS = {
     "adam": lambda rate: LazyAdam(rate),
@@ -45,20 +45,20 @@ def make(
     outer = OPTIMIZERS[optimizer](rate)
     if key == "hyperml":
         model = HyperML(users, items, **ball, **options)
-        outer = PoincareOptimizer(outer, c, rescale=rescale)
+        outer = PoincareOptimizer(outer, rescale=rescale)
     elif key == "hyperts":
         model = HyperTS(users, items, **ball, **options)
     elif key == "cml":
         flat = dict(margin=margin, loss=loss, norm_penalty=norm_penalty)
         model = CML(users, items, **flat, **options)
-        outer = UnitBallOptimizer(outer)
+        outer = PoincareOptimizer(outer)
     elif key == "cml_warp":
         model = CMLWarp(users, items, margin=margin, loss=loss, **options)
-        outer = UnitBallOptimizer(outer)
+        outer = PoincareOptimizer(outer)
     elif key == "lrml":
         own = dict(margin=margin, loss=loss, memory_size=memory_size)
         model = LRML(users, items, **own, **options)
-        outer = UnitBallOptimizer(outer)
+        outer = PoincareOptimizer(outer)
     else:
         model = MFBPR(users, items, l2=l2, **options)
     model.compile(optimizer=outer)
