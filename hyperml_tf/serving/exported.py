@@ -9,7 +9,7 @@ import pandas as pd
 import tensorflow as tf
 
 from hyperml_tf.errors import InputError
-from hyperml_tf.models import TITLES
+from hyperml_tf.models import DEFINITIONS
 from hyperml_tf.serving.saved_model import RECORD
 
 # Users asked about at a time: answers are printed as they come.
@@ -71,7 +71,8 @@ class Exported:
 
     def _table(self, user: str, answer: dict[str, np.ndarray], exclude_seen: bool):
         items = [item.decode() for item in answer["item_ids"] if item]
-        model = TITLES.get(self.record["model"], self.record["model"])
+        model = self.record["model"]
+        model = DEFINITIONS[model].title if model in DEFINITIONS else model
         source = f"{model} on {self.record['dataset']}"
         columns = {"rank": [str(rank) for rank in range(1, len(items) + 1)]}
         columns["item"] = items

@@ -159,8 +159,6 @@ def _points(model: Recommender) -> Points | None:
 @_points.register(HyperML)
 @_points.register(HyperTS)
 def _(model):
-    if not model.by_distance:
-        return None
     users, items = (model.points(table) for table in _tables(model))
     return Points(Ball(model.c), users, items)
 
