@@ -68,7 +68,7 @@ def main() -> None:
     changed = halving.departures(found[0].overrides, config)
     path = config_files.path_of(config.dataset)
     if path == config_files.OWN_TABLE:
-        print(f"to train, beside --config={path}:{config_files.name_of(config)}:")
+        print(f"to train, beside --config={path}:{configs.name_of(config)}:")
         lines = halving.as_flags({"dataset": config.dataset} | changed)
     else:
         print(f"to commit, in {path.name}:")

@@ -1,6 +1,5 @@
 """Which models and optimizers have a fused step, and the call of the op."""
 
-from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -11,47 +10,8 @@ from absl import logging
 from hyperml_tf.geometry.spaces import space_of
 from hyperml_tf.kernels import compiler
 from hyperml_tf.kernels.compiler import KernelUnavailable
-from hyperml_tf.models import CML, LRML, MFBPR, CMLWarp, HyperML, HyperTS
 from hyperml_tf.models.base import Recommender
 from hyperml_tf.optimizers import LazyAdam, PoincareOptimizer
-
-
-def _hyperbolic(model) -> dict[str, Any]:
-    return {
-        "c": model.c,
-        "margin": model.pull_push.margin,
-        "loss": model.pull_push.loss,
-        "distortion_weight": model.distortion_weight,
-        "product": model.by_product,
-        "origin_weight": model.origin_weight,
-    }
-
-
-def _euclidean(model) -> dict[str, Any]:
-    return {
-        "margin": model.pull_push.margin,
-        "loss": model.pull_push.loss,
-        "norm_penalty": model.norm_penalty,
-    }
-
-
-def _relational(model) -> dict[str, Any]:
-    return {
-        "margin": model.pull_push.margin,
-        "loss": model.pull_push.loss,
-        "memory_size": model.memory.shape[0],
-    }
-
-
-# Class -> the op's name for it, and its attributes.
-_MODELS: dict[type, tuple[str, Callable[[Any], dict[str, Any]]]] = {
-    HyperML: ("hyperml", _hyperbolic),
-    HyperTS: ("hyperts", _hyperbolic),
-    CML: ("cml", _euclidean),
-    CMLWarp: ("cml_warp", _euclidean),
-    LRML: ("lrml", _relational),
-    MFBPR: ("mf_bpr", lambda model: {"l2": model.l2}),
-}
 
 # Class -> the op's name, the lists of slots, the hyper-parameters that are attributes.
 _OF_ADAM = ("_momentums", "_velocities"), ("beta_1", "beta_2", "epsilon")
@@ -140,12 +100,13 @@ class FusedSteps:
         optimizer: keras.optimizers.Optimizer,
         batch_size: int,
     ):
-        if type(model) not in _MODELS:
+        # Not one that is inherited: a subclass's loss may be another.
+        if "fused_step" not in vars(type(model)):
             raise KernelUnavailable(f"{type(model).__name__} has no fused kernel")
-        name, attributes = _MODELS[type(model)]
+        name, self._tables, settings = model.fused_step()
         keeps_rows = type(optimizer) is PoincareOptimizer
         inner: Any = optimizer.inner if keeps_rows else optimizer  # type: ignore
-        free = all(space_of(table).is_free for table in model.trainable_variables)
+        free = all(space_of(table).is_free for table in self._tables)
         if (
             type(inner) not in _OPTIMIZERS
             or not _is_plain(optimizer, inner)
@@ -164,9 +125,6 @@ class FusedSteps:
             )
         self._op = compiler.library().hyperml_steps
         self._optimizer, self._terms = optimizer, model.terms
-        self._tables = [model.user_table.table, model.item_table.table]
-        if isinstance(model, LRML):
-            self._tables += [model.keys, model.memory]
         optimizer.build(model.trainable_variables)
         inner_name, slots, parameters = _OPTIMIZERS[type(inner)]
         self._slots = [
@@ -182,7 +140,7 @@ class FusedSteps:
             "dropout": model.user_dropout.rate,
             "seed": model.user_dropout.seed,
             "rescale": getattr(optimizer, "rescale", False),
-            **attributes(model),
+            **settings,
             **{parameter: getattr(inner, parameter) for parameter in parameters},
         }
 

@@ -16,19 +16,22 @@ from absl import logging
 from hyperml_tf.data import prepared
 from hyperml_tf.data.prepared import DataError
 from hyperml_tf.errors import InputError
-from hyperml_tf.models import MODELS
+from hyperml_tf.models import DEFINITIONS
 from hyperml_tf.reproduction import config_files, executors, record, schedule
-from hyperml_tf.training.configuration import PAPER_GRID
+from hyperml_tf.training.configuration import Name
 from hyperml_tf.training.run_folder import Run
 
 _SKIPPED = 3  # exit code: a dataset's files are not there
 _DEMO_DATASET = "ml100k"
 _DEMO_MODELS = ("hyperml", "hyperts", "cml", "mf_bpr", "popularity")
-#: Field -> the paper's datasets and values: Table 4, and Fig. 4.
-_SWEEPS: dict[str, tuple[tuple[str, ...], tuple[float, ...]]] = {
-    "c": (("goodbooks", "games"), (0.5, 1.0, 2.0, 4.0, 8.0)),
-    "distortion_weight": (("meetup", "automotive"), PAPER_GRID["distortion_weight"]),
-}
+#: The paper's sweeps, Table 4 and Fig. 4: model, option, datasets, values.
+_SWEEPS: tuple[tuple[str, str, tuple[str, ...], tuple[float, ...]], ...] = (
+    ("hyperml", "c", ("goodbooks", "games"), (0.5, 1.0, 2.0, 4.0, 8.0)),
+    (
+        *("hyperml", "distortion_weight", ("meetup", "automotive")),
+        DEFINITIONS["hyperml"].grid["distortion_weight"],
+    ),
+)
 _ROOT = pathlib.Path(__file__).parents[2]
 
 
@@ -203,7 +206,7 @@ def _train(
 ) -> list[schedule.Task]:
     tasks: dict[Run, schedule.Task] = {}
 
-    def add(dataset: str, model: str, overrides, sweep=({},)) -> None:
+    def add(dataset: str, model: str | Name, overrides, sweep=({},)) -> None:
         planned = schedule.plan(
             datasets=[dataset],
             models=[model],
@@ -221,8 +224,8 @@ def _train(
             found = _search(dataset, model, request, folders) if request.search else {}
             overrides = {**found, **request.overrides}
             add(dataset, model, overrides)
-            for field, (swept, values) in _SWEEPS.items():
-                if request.sweeps and model == "hyperml" and dataset in swept:
+            for of, field, swept, values in _SWEEPS if request.sweeps else ():
+                if str(model) == of and dataset in swept:
                     add(dataset, model, overrides, [{field: v} for v in values])
     in_order = sorted(tasks.values(), key=lambda task: task.run.seed)
     waiting = [task for task in in_order if not task.done]
@@ -230,17 +233,19 @@ def _train(
     return request.executor.execute(in_order)
 
 
-def _every_model(dataset: str) -> list[str]:
-    """All models (GMF is only a part of NCF), and settings beyond the paper."""
-    own = [model for model in MODELS if model != "gmf"]
+def _every_model(dataset: str) -> list[Name]:
+    """All models that are not only part of another, and settings beyond the paper."""
+    parts = {part.key for model in DEFINITIONS.values() for part in model.parts}
+    parts -= {key for key, model in DEFINITIONS.items() if model.table}
+    own = [Name(model) for model in DEFINITIONS if model not in parts]
     return own + config_files.beyond(dataset)
 
 
 def _search(
-    dataset: str, model: str, request: Request, folders: Folders
+    dataset: str, model: str | Name, request: Request, folders: Folders
 ) -> dict[str, object]:
     """Settings chosen on validation; {} for a model with nothing to search."""
-    if not config_files.load(dataset, model).epochs:
+    if not DEFINITIONS[config_files.load(dataset, model).model].trains:
         return {}
     output = _found_by_search(dataset, model, folders)
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -258,7 +263,7 @@ def _search(
     return json.loads(output.read_text())
 
 
-def _found_by_search(dataset: str, model: str, folders: Folders) -> pathlib.Path:
+def _found_by_search(dataset: str, model: str | Name, folders: Folders) -> pathlib.Path:
     return pathlib.Path(folders.runs) / dataset / f"search-{model}.json"
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 
 from hyperml_tf.errors import InputError
 from hyperml_tf.reproduction import config_files, progress, schedule
-from hyperml_tf.training.configuration import LABELS
+from hyperml_tf.training import configuration as configs
 from hyperml_tf.training.run_folder import Run, write_atomically
 
 RECORD = config_files.FOLDER / "results.csv"
@@ -57,14 +57,15 @@ def collect(runs: Iterable[Run]) -> Collected:
 
 
 def _row(run: Run) -> dict[str, Any]:
-    config, environment, metrics = run.config, run.environment, run.metrics
+    config = configs.recorded(run.config)
+    environment, metrics = run.environment, run.metrics
     versions = {"python": environment["python"], **environment["versions"]}
-    settings = {k: v for k, v in sorted(config.items()) if k not in LABELS}
+    settings = dict(sorted(config.identity.items()))
     valid, test, full = metrics["valid"], metrics["test"], metrics["test_full"]
     return {
         "dataset": run.dataset,
         "model": run.model,
-        "variant": config.get("variant", ""),
+        "variant": config.variant,
         "config_hash": run.config_hash,
         "config": json.dumps(settings, separators=(",", ":")),
         "seed": run.seed,

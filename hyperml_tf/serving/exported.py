@@ -10,7 +10,7 @@ import pandas as pd
 import tensorflow as tf
 
 from hyperml_tf.errors import InputError
-from hyperml_tf.models import TITLES
+from hyperml_tf.models import DEFINITIONS
 
 #: Files of an export beside TensorFlow's: what was exported, and its items' titles.
 RECORD, ITEMS = "export.json", "items.csv"
@@ -108,7 +108,8 @@ class Exported:
         self, users: Sequence[str], k: int, exclude_seen: bool = True
     ) -> Iterator[str]:
         """One table of recommendations per user, as text."""
-        model = TITLES.get(self.record["model"], self.record["model"])
+        model = self.record["model"]
+        model = DEFINITIONS[model].title if model in DEFINITIONS else model
         source = f"{model} on {self.record['dataset']}"
         seen = "left out" if exclude_seen else "included"
         for answer in self.answers(users, k, exclude_seen):

@@ -10,7 +10,6 @@ import time
 
 import numpy as np
 import tensorflow as tf
-from tensorflow_recommenders.layers.factorized_top_k import BruteForce
 
 from hyperml_tf.data.interactions import Interactions
 from hyperml_tf.errors import InputError
@@ -21,6 +20,7 @@ from hyperml_tf.serving import saved_model
 from hyperml_tf.serving.approximate import ScannIndex
 from hyperml_tf.serving.catalogue import Catalogue
 from hyperml_tf.serving.exact import ExactIndex
+from hyperml_tf.serving.tfrs import BruteForce
 
 _DRAWN_AT_A_TIME = 50_000
 _K = 10

@@ -2,16 +2,15 @@
 
 import pathlib
 
-import ml_collections
-
 from hyperml_tf.data.interactions import Interactions
 from hyperml_tf.training import configuration as configs
 from hyperml_tf.training import finished, runs, trainer
+from hyperml_tf.training.configuration import Configuration
 from hyperml_tf.training.strategy import Distribution
 
 
 def launch(
-    config: ml_collections.FrozenConfigDict,
+    config: Configuration,
     data: Interactions,
     runs_dir: str | pathlib.Path,
     seed: int,
@@ -39,16 +38,14 @@ def launch(
     )
 
 
-def part_configs(
-    config: ml_collections.FrozenConfigDict,
-) -> list[ml_collections.FrozenConfigDict]:
-    """Configs of NCF's two parts: the fields they share with it, trained by Adam."""
-    if not config.get("pretrained", False):
+def part_configs(config: Configuration) -> list[Configuration]:
+    """Configurations of a model's parts: the options they share with it, by Adam."""
+    if not config.get("pretrained", True):
         return []
     parts = []
-    for model in ("gmf", "mlp"):
-        part = configs.for_model(model, config.dataset)
-        labels = ("model", "optimizer", "variant", "paper")
-        part.update({k: config[k] for k in part if k in config and k not in labels})
+    for definition in config.definition.parts:
+        part = configs.for_model(definition.key, config.dataset)
+        shared = definition.defaults.keys() & config.settings.keys() - {"optimizer"}
+        part.update({name: config.settings[name] for name in shared})
         parts.append(configs.resolve(part))
     return parts

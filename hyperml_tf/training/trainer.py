@@ -190,7 +190,7 @@ def _fit(
         distribution=distribution,
     )
     with distribution.scope():
-        optimizer = factory.build_optimizer(config, steps)
+        optimizer = factory.build_optimizer(config, model, steps)
         used, calls = compile_model(model, optimizer, steps, triplets, kernel)
         if distribution.strategy:
             # TensorFlow wants a collective's shape to stay the same within one graph

@@ -5,14 +5,16 @@ import pytest
 import tf_keras as keras
 
 from hyperml_tf.data.triplets import TripletSampler
-from hyperml_tf.models import MODELS
+from hyperml_tf.models import DEFINITIONS
 from hyperml_tf.training import configuration as configs
 from hyperml_tf.training import factory
 
 FLOAT32 = 1e-6
 
 
-@pytest.mark.parametrize("key", [key for key in MODELS if key != "popularity"])
+@pytest.mark.parametrize(
+    "key", [key for key, model in DEFINITIONS.items() if model.trains]
+)
 def test_gradients_and_losses_of_parts_sum_to_those_of_the_batch(
     key, make_interactions
 ):

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from hyperml_tf.evaluation import protocol
 from hyperml_tf.kernels import fused
-from hyperml_tf.models import MODELS
+from hyperml_tf.models import DEFINITIONS
 from hyperml_tf.reproduction import speed
 from hyperml_tf.training import trainer
 from tests.kernels.conftest import make
@@ -37,7 +37,9 @@ def _scores(model, data, device):
 
 
 @pytest.mark.skipif(not tf.config.list_physical_devices("GPU"), reason="no GPU here")
-@pytest.mark.parametrize("key", [key for key in MODELS if key != "popularity"])
+@pytest.mark.parametrize(
+    "key", [key for key, model in DEFINITIONS.items() if model.trains]
+)
 def test_a_gpu_steps_and_ranks_as_the_cpu_does(key):
     data = speed.synthetic(2000)
     (model, history), (other, others) = [
