@@ -39,9 +39,9 @@ def main() -> None:
     """Runs the search and prints the candidates, best first."""
     from hyperml_tf.data import interactions
     from hyperml_tf.errors import InputError
+    from hyperml_tf.files import write_atomically
     from hyperml_tf.reproduction import config_files, halving, schedule, searches
     from hyperml_tf.training import configuration as configs
-    from hyperml_tf.training.run_folder import write_atomically
 
     if _CONFIG.value is None:
         raise InputError("--config=run_configs/DATASET.py[:MODEL] is missing")

@@ -4,8 +4,6 @@ The library lies in the user's cache directory under a name that covers everythi
 its bits depend on but the compiler's version: source, TensorFlow, flags, processor.
 """
 
-import contextlib
-import fcntl
 import functools
 import hashlib
 import os
@@ -13,14 +11,13 @@ import pathlib
 import platform
 import shutil
 import subprocess
-import tempfile
 import time
-from collections.abc import Iterator
 from types import ModuleType
 
 import tensorflow as tf
 from absl import logging
 
+from hyperml_tf import files
 from hyperml_tf.errors import InputError
 
 _SOURCE = pathlib.Path(__file__).parent
@@ -61,7 +58,7 @@ def library_path() -> pathlib.Path:
     path = cache_folder() / f"step-{_key()}.so"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(path.with_suffix(".lock")):
+        with files.locked(path.with_suffix(".lock")):
             if not path.exists():  # another process may have built it meanwhile
                 _compile(path)
     return path
@@ -104,32 +101,20 @@ def _compile(path: pathlib.Path) -> None:
             "set CXX"
         )
     begin = time.monotonic()
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".so")
-    os.close(handle)
-    try:
+    with files.replacing_path(path) as temporary:
         done = subprocess.run(
             [
                 *(compiler, *_FLAGS, *(str(_SOURCE / unit) for unit in _UNITS)),
-                *("-o", temporary, *_tensorflow_flags()),
+                *("-o", str(temporary), *_tensorflow_flags()),
             ],
             capture_output=True,
             text=True,
         )
         if done.returncode:
-            said = [line for line in done.stderr.splitlines() if "error" in line]
+            errors = [line for line in done.stderr.splitlines() if "error" in line]
             raise KernelUnavailable(
                 f"{compiler} could not build the fused kernel: "
-                f"{(said or [f'exit code {done.returncode}'])[0]}"
+                f"{(errors or [f'exit code {done.returncode}'])[0]}"
             )
-        os.replace(temporary, path)
-    finally:
-        pathlib.Path(temporary).unlink(missing_ok=True)
     seconds = time.monotonic() - begin
     logging.info("built the fused kernel in %.0f s: %s", seconds, path)
-
-
-@contextlib.contextmanager
-def _locked(path: pathlib.Path) -> Iterator[None]:
-    with open(path, "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

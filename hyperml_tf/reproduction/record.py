@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from hyperml_tf.errors import InputError
+from hyperml_tf.files import write_atomically
 from hyperml_tf.reproduction import config_files, progress, schedule
 from hyperml_tf.training.configuration import LABELS
-from hyperml_tf.training.run_folder import Run, write_atomically
+from hyperml_tf.training.run_folder import Run
 
 RECORD = config_files.FOLDER / "results.csv"
 COLUMNS = (

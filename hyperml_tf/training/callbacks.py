@@ -13,11 +13,12 @@ from absl import logging
 from hyperml_tf.data.interactions import Interactions
 from hyperml_tf.errors import RunError
 from hyperml_tf.evaluation import protocol
+from hyperml_tf.files import write_atomically
 from hyperml_tf.geometry import poincare
 from hyperml_tf.geometry.row_space import PoincareBall, row_space
 from hyperml_tf.models.base import Recommender, TableRecommender
 from hyperml_tf.training import storage
-from hyperml_tf.training.run_folder import Run, write_atomically
+from hyperml_tf.training.run_folder import Run
 from hyperml_tf.training.strategy import Distribution
 from hyperml_tf.training.tensorboard import Board, rows_of
 

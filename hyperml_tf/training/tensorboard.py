@@ -16,11 +16,12 @@ from tensorboard.plugins import projector
 from tensorboard.plugins.hparams import api as hparams
 
 from hyperml_tf.data.interactions import Interactions
+from hyperml_tf.files import write_atomically
 from hyperml_tf.geometry import poincare
 from hyperml_tf.geometry.row_space import PoincareBall, row_space
 from hyperml_tf.models.base import Recommender, TableRecommender
 from hyperml_tf.training import storage
-from hyperml_tf.training.run_folder import Run, write_atomically
+from hyperml_tf.training.run_folder import Run
 
 # A browser draws no more points well.
 _DISK_POINTS = 1000

@@ -15,11 +15,12 @@ from hyperml_tf.data.interactions import Interactions
 from hyperml_tf.data.triplets import BATCHES_PER_CHUNK, TripletSampler
 from hyperml_tf.errors import RunError
 from hyperml_tf.evaluation import protocol
+from hyperml_tf.files import replacing
 from hyperml_tf.kernels import fused
 from hyperml_tf.models.base import Recommender
 from hyperml_tf.training import cluster, environment, factory, parameter_server
 from hyperml_tf.training.callbacks import Record, StopOnNonFinite
-from hyperml_tf.training.run_folder import Run, replacing
+from hyperml_tf.training.run_folder import Run
 from hyperml_tf.training.strategy import Distribution
 from hyperml_tf.training.tensorboard import Board, write_projector
 
