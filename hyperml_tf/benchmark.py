@@ -19,7 +19,7 @@ from collections.abc import Callable
 
 from absl import flags
 
-from hyperml_tf import command_line
+from hyperml_tf import command_line, runtime
 from hyperml_tf.errors import InputError
 
 _ROWS = flags.DEFINE_list("rows", ["31000"], "U + I, three fifths of them users.")
@@ -84,11 +84,11 @@ def _measure(name: str, rows: int) -> None:
     from hyperml_tf.reproduction import speed
     from hyperml_tf.serving import measure
     from hyperml_tf.serving.saved_model import INDEXES
-    from hyperml_tf.training import environment, trainer
+    from hyperml_tf.training import environment
 
     # stdout is for JSON alone; building the kernel has a line of its own.
     command_line.log_to(sys.stderr)
-    trainer.use_machine(_THREADS.value, "auto")
+    runtime.use_machine(_THREADS.value, "auto")
     dim, batch = _DIM.value, _BATCH.value
     measures: dict[str, Callable[[], list[dict]]] = {
         **{

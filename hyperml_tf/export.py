@@ -6,7 +6,7 @@ python -m hyperml_tf.export --run=runs/games/hyperml/0123456789ab/seed-0 \
 
 from absl import flags, logging
 
-from hyperml_tf import command_line
+from hyperml_tf import command_line, runtime
 from hyperml_tf.errors import InputError
 
 _RUN = flags.DEFINE_string("run", None, "Folder of a finished run.")
@@ -19,12 +19,10 @@ def main() -> None:
     """Exports, and says what."""
     if not _OUTPUT.value:
         raise InputError("--output=FOLDER is missing, e.g. --output=export/games")
-    import tensorflow as tf
-
     from hyperml_tf.serving import saved_model
     from hyperml_tf.training import finished
 
-    tf.get_logger().setLevel("WARNING")  # it would announce its own asset folder
+    runtime.log_warnings_only()
     config, data, run = finished.open_run(_RUN.value, _DATA_DIR.value)
     record = saved_model.export(
         finished.restored(config, data, run),

@@ -6,7 +6,7 @@ python -m hyperml_tf.train --config=run_configs/games.py:cml --config.margin=0.2
 from absl import flags
 from ml_collections import config_flags
 
-from hyperml_tf import command_line, training
+from hyperml_tf import command_line, runtime, training
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config",
@@ -45,9 +45,9 @@ def main() -> None:
         raise configuration.ConfigError(
             "--config=run_configs/DATASET.py[:MODEL] is missing"
         )
-    trainer.use_machine(_THREADS.value, _KERNEL.value)
+    runtime.use_machine(_THREADS.value, _KERNEL.value)
     if _OP_DETERMINISM.value:
-        trainer.use_op_determinism()
+        runtime.use_op_determinism()
     resolved = configuration.resolve(_CONFIG.value)
     strategy.check(_STRATEGY.value, _KERNEL.value, resolved, _DEVICES.value)
     if _STRATEGY.value in ("multi_worker", "parameter_server"):
@@ -58,13 +58,13 @@ def main() -> None:
     if distribution is None:  # this process served another
         return
     data = interactions.load(resolved.dataset, _DATA_DIR.value)
-    launch.launch(
-        *(resolved, data, _RUNS_DIR.value, _SEED.value),
-        stop_epoch=_STOP_EPOCH.value,
+    execution = trainer.Execution(
         kernel=_KERNEL.value,
+        stop_epoch=_STOP_EPOCH.value,
         wait=_WAIT.value,
         distribution=distribution,
     )
+    launch.launch(resolved, data, _RUNS_DIR.value, _SEED.value, execution)
 
 
 if __name__ == "__main__":

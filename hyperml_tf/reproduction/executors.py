@@ -18,7 +18,7 @@ from typing import IO, Any
 from absl import logging
 
 from hyperml_tf.errors import InputError
-from hyperml_tf.reproduction.progress import Progress
+from hyperml_tf.reproduction.pace import ScheduleProgress
 from hyperml_tf.reproduction.schedule import Task
 
 _POLL_SECONDS = 0.5
@@ -73,7 +73,7 @@ class Executor(abc.ABC):
         skipped = len(tasks) - len(waiting)
         if skipped:
             logging.info("%d of %d runs are finished already", skipped, len(tasks))
-        progress = Progress(waiting, self.jobs)
+        progress = ScheduleProgress(waiting, self.jobs)
         failed = []
         try:
             while waiting or self._running:
@@ -84,18 +84,18 @@ class Executor(abc.ABC):
                     waiting.remove(task)
                     if task.done:  # by another process, meanwhile
                         claim.close()
-                        progress.say_finished(task)
+                        progress.log_finished(task)
                         continue
                     self._running[self._start(task)] = task, claim
                 ended = [handle for handle in self._running if self._has_ended(handle)]
                 for task, claim in [self._running.pop(handle) for handle in ended]:
                     claim.close()
                     if task.done:
-                        progress.say_finished(task)
+                        progress.log_finished(task)
                     else:
                         failed.append(task)
                         logging.error("%s failed: %s", task.name, _last_words(task))
-                progress.say_sometimes()
+                progress.log_if_due()
                 time.sleep(_POLL_SECONDS)
         finally:
             self._end(list(self._running))
