@@ -9,9 +9,13 @@ from absl import flags, logging
 from hyperml_tf import command_line, runtime
 from hyperml_tf.errors import InputError
 
-_RUN = flags.DEFINE_string("run", None, "Folder of a finished run.")
-_OUTPUT = flags.DEFINE_string("output", None, "Folder to write; replaces an export.")
-_INDEX = flags.DEFINE_enum("index", "exact", ["exact", "scann"], "Kind of retrieval.")
+_RUN = flags.DEFINE_string("run", None, "The finished run in this folder is exported.")
+_OUTPUT = flags.DEFINE_string(
+    "output", None, "This folder is written; it may replace an export."
+)
+_INDEX = flags.DEFINE_enum(
+    "index", "exact", ["exact", "scann"], "The export retrieves by this index."
+)
 _DATA_DIR, _ = command_line.define_folders()
 
 

@@ -15,7 +15,7 @@ import pandas as pd
 from hyperml_tf.errors import InputError
 from hyperml_tf.files import write_atomically
 from hyperml_tf.progress import duration
-from hyperml_tf.reproduction import config_files, schedule
+from hyperml_tf.reproduction import config_files, schedule, schedule_progress
 from hyperml_tf.training.configuration import LABELS
 from hyperml_tf.training.run_folder import Run
 
@@ -154,7 +154,7 @@ def estimate(tasks: Sequence[schedule.Task], jobs: int) -> str:
             seconds += known * task.config.epochs
         elif task.config.epochs:
             unknown += 1
-    seconds = (seconds + pace.SECONDS_PER_RUN * len(tasks)) / jobs
+    seconds = (seconds + schedule_progress.SECONDS_PER_RUN * len(tasks)) / jobs
     epochs = sum(task.config.epochs for task in tasks)
     line = f"{len(tasks)} runs to do, {epochs:,} epochs, {jobs} at a time; "
     line += f"estimate from recorded runs: {duration(seconds)}"

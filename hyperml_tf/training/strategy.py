@@ -79,8 +79,8 @@ class Distribution:
         """The chief's answer, for every worker; all of them must ask."""
         if self.name != "multi_worker":
             return answer
-        (said,) = self._from_chief(tf.constant(int(answer)))
-        return bool(said)
+        (chiefs,) = self._from_chief(tf.constant(int(answer)))
+        return bool(chiefs)
 
     def take_from_chief(self, checkpoint: tf.train.Checkpoint) -> None:
         """Gives every worker what a checkpoint of the chief would hold."""

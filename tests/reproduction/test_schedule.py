@@ -5,7 +5,7 @@ import pytest
 
 from hyperml_tf.errors import InputError
 from hyperml_tf.progress import duration
-from hyperml_tf.reproduction import pace, record, schedule
+from hyperml_tf.reproduction import record, schedule, schedule_progress
 from hyperml_tf.training import configuration as configs
 from hyperml_tf.training import launch
 
@@ -92,7 +92,7 @@ def test_an_estimate_takes_the_median_pace_of_recorded_runs(
         columns=["dataset", "model", "epochs", "seconds"],
     )  # fmt: skip
     monkeypatch.setattr(record, "read", lambda: recorded)
-    monkeypatch.setattr(pace, "SECONDS_PER_RUN", 5)
+    monkeypatch.setattr(schedule_progress, "SECONDS_PER_RUN", 5)
     tasks = plan(data_dir, tmp_path, overrides={"epochs": 100})
     line = record.estimate(tasks, jobs=2)
     # (2 runs of hyperml * 100 epochs * 2 s + 5 runs * 5 s) / 2
