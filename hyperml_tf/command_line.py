@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from absl import app, flags, logging
 
-from hyperml_tf import kernels
+from hyperml_tf import kernels, runtime
 from hyperml_tf.errors import InputError, RunError
 
 if TYPE_CHECKING:  # else --help would load TensorFlow
@@ -27,15 +27,20 @@ _in_cluster = False
 
 def define_folders() -> tuple[flags.FlagHolder, flags.FlagHolder]:
     """The flags --data_dir and --runs_dir, which every command knows alike."""
-    data_dir = flags.DEFINE_string("data_dir", "data", "Prepared datasets.")
-    runs_dir = flags.DEFINE_string("runs_dir", "runs", "Runs.")
+    data_dir = flags.DEFINE_string(
+        "data_dir", "data", "Prepared datasets are read from this folder."
+    )
+    runs_dir = flags.DEFINE_string("runs_dir", "runs", "Runs are kept in this folder.")
     return data_dir, runs_dir
 
 
 def define_kernel() -> flags.FlagHolder:
     """The flag --kernel of the commands that train."""
     return flags.DEFINE_enum(
-        "kernel", "auto", kernels.CHOICES, "Of the steps; auto: fused where it can be."
+        "kernel",
+        "auto",
+        kernels.CHOICES,
+        "This kernel does the steps; auto is fused wherever possible.",
     )
 
 
@@ -44,17 +49,22 @@ def define_op_determinism() -> flags.FlagHolder:
     return flags.DEFINE_bool(
         "op_determinism",
         False,
-        "Only deterministic TensorFlow kernels: equal bits on a GPU too, slower.",
+        "Only deterministic kernels are used; a GPU then repeats its bits, slowly.",
     )
 
 
 def define_execution() -> tuple[flags.FlagHolder, flags.FlagHolder]:
-    """The flags of the commands that run many, see `executor`; returns the folders'."""
+    """The flags of the commands that start many runs; returns those of the folders."""
     flags.DEFINE_enum(
-        "executor", "local", ("local", "ray"), "Where runs run; ray: RAY_ADDRESS."
+        "executor",
+        "local",
+        ("local", "ray"),
+        "Runs go on here, or on the Ray cluster at RAY_ADDRESS.",
     )
-    flags.DEFINE_integer("jobs", None, "Runs at a time; default: one a core.", 1)
-    flags.DEFINE_integer("threads", 1, "TensorFlow's, of each run.", 0)
+    flags.DEFINE_integer(
+        "jobs", None, "This many runs go on at a time; the default is one per core.", 1
+    )
+    flags.DEFINE_integer("threads", 1, "Each run uses this many TensorFlow threads.", 0)
     define_kernel()
     define_op_determinism()
     return define_folders()
@@ -64,15 +74,14 @@ def executor() -> "Executor":
     """The `reproduction.executors.Executor` that the flags ask for."""
     from hyperml_tf.reproduction import executors
 
-    return executors.make(
-        kind=FLAGS.executor,
-        jobs=FLAGS.jobs,
+    options = executors.Options(
         threads=FLAGS.threads,
         data_dir=FLAGS.data_dir,
         runs_dir=FLAGS.runs_dir,
         kernel=FLAGS.kernel,
         op_determinism=FLAGS.op_determinism,
     )
+    return executors.make(FLAGS.executor, FLAGS.jobs, options)
 
 
 def run(
@@ -81,10 +90,12 @@ def run(
     """Parses flags, calls `main`, and ends the process with its exit code.
 
     Args:
-        main: returns an exit code, None for 0; takes the word given, if any.
+        main: returns an exit code, None for 0; it is called with the word, if there
+            is one.
         description: shown by --help above the flags.
         words: what may be given besides flags, at most one of them.
     """
+    runtime.set_environment()  # before a config file can load TensorFlow
     app.run(
         lambda arguments: _guarded(lambda: main(*arguments[1:])),
         flags_parser=lambda arguments: _parse(arguments, description, words),
@@ -116,11 +127,18 @@ def _unquoted(error: Exception) -> str:
 
 
 def _help(description: str) -> str:
+    by_module = FLAGS.flags_by_module_dict()
+    ours = by_module.get(sys.argv[0], []) + by_module.get(__name__, [])
+    width = max(len(flag.name) for flag in ours)
     lines = [description.strip(), "", "flags:"]
-    ours = FLAGS.flags_by_module_dict()
-    for flag in ours.get(sys.argv[0], []) + ours.get(__name__, []):
-        default = "" if flag.default in (None, "") else f" [{flag.default}]"
-        lines.append(f"  --{flag.name:<14} {flag.help}{default}")
+    for flag in ours:
+        text = flag.help.partition(";\n")[0]  # what absl adds to repeatable flags
+        default = flag.default
+        if isinstance(default, list):
+            default = ",".join(default)
+        if default not in (None, "") and default is not False:
+            text += f" [{default}]"
+        lines.append(f"  --{flag.name:<{width}}  {text}")
     return "\n".join(lines)
 
 
@@ -142,12 +160,12 @@ def _guarded(main: Callable[[], int | None]) -> int:
 
 
 def _interrupt(*_) -> NoReturn:
-    """A plain `kill` leaves as Ctrl-C does: files closed, one line said."""
+    """A plain `kill` ends as Ctrl-C does: files are closed, one line is printed."""
     raise KeyboardInterrupt
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    _say(message)
+    _print_message(message)
     if _in_cluster:
         leave(code)
     sys.exit(code)
@@ -161,7 +179,7 @@ def join_cluster() -> None:
 
 def abort(message: str) -> NoReturn:
     """Ends the process with exit code 1 and one line, from any thread, see `leave`."""
-    _say(message)
+    _print_message(message)
     leave(1)
 
 
@@ -175,7 +193,7 @@ def leave(code: int) -> NoReturn:
     os._exit(code)
 
 
-def _say(message: str) -> None:
+def _print_message(message: str) -> None:
     # TensorFlow warns of what it drops at the end, after the one line that helps.
     standard_logging.disable()
     name = os.path.splitext(os.path.basename(sys.argv[0]))[0]

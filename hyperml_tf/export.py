@@ -6,12 +6,16 @@ python -m hyperml_tf.export --run=runs/games/hyperml/0123456789ab/seed-0 \
 
 from absl import flags, logging
 
-from hyperml_tf import command_line
+from hyperml_tf import command_line, runtime
 from hyperml_tf.errors import InputError
 
-_RUN = flags.DEFINE_string("run", None, "Folder of a finished run.")
-_OUTPUT = flags.DEFINE_string("output", None, "Folder to write; replaces an export.")
-_INDEX = flags.DEFINE_enum("index", "exact", ["exact", "scann"], "Kind of retrieval.")
+_RUN = flags.DEFINE_string("run", None, "The finished run in this folder is exported.")
+_OUTPUT = flags.DEFINE_string(
+    "output", None, "This folder is written; it may replace an export."
+)
+_INDEX = flags.DEFINE_enum(
+    "index", "exact", ["exact", "scann"], "The export retrieves by this index."
+)
 _DATA_DIR, _ = command_line.define_folders()
 
 
@@ -19,12 +23,10 @@ def main() -> None:
     """Exports, and says what."""
     if not _OUTPUT.value:
         raise InputError("--output=FOLDER is missing, e.g. --output=export/games")
-    import tensorflow as tf
-
     from hyperml_tf.serving import saved_model
     from hyperml_tf.training import finished
 
-    tf.get_logger().setLevel("WARNING")  # it would announce its own asset folder
+    runtime.log_warnings_only()
     config, data, run = finished.open_run(_RUN.value, _DATA_DIR.value)
     origin = {
         "config": config.to_dict(),

@@ -8,12 +8,16 @@ from absl import flags
 from hyperml_tf import command_line
 from hyperml_tf.errors import InputError
 
-_MODEL = flags.DEFINE_string("model", None, "Folder written by hyperml_tf.export.")
-_USER = flags.DEFINE_string("user", None, "Raw id of a user.")
-_USERS = flags.DEFINE_string("users", None, "File of raw user ids, one a line.")
-_K = flags.DEFINE_integer("k", 10, "Items per user.", lower_bound=1)
+_MODEL = flags.DEFINE_string(
+    "model", None, "This folder was written by hyperml_tf.export."
+)
+_USER = flags.DEFINE_string("user", None, "The user with this raw id is served.")
+_USERS = flags.DEFINE_string(
+    "users", None, "The users in this file, one raw id per line, are served."
+)
+_K = flags.DEFINE_integer("k", 10, "Each user gets this many items.", lower_bound=1)
 _EXCLUDE_SEEN = flags.DEFINE_bool(
-    "exclude_seen", True, "Leave out what the user is known to have touched."
+    "exclude_seen", True, "Items that the user is known to have touched are left out."
 )
 
 

@@ -5,8 +5,6 @@ its bits depend on but the compiler's version: source, TensorFlow, flags, proces
 """
 
 import concurrent.futures
-import contextlib
-import fcntl
 import functools
 import hashlib
 import os
@@ -17,12 +15,12 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
 from types import ModuleType
 
 import tensorflow as tf
 from absl import logging
 
+from hyperml_tf import files
 from hyperml_tf.errors import InputError
 
 _SOURCE = pathlib.Path(__file__).parent
@@ -61,7 +59,7 @@ def library_path() -> pathlib.Path:
     path = cache_folder() / f"step-{_key()}.so"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(path.with_suffix(".lock")):
+        with files.locked(path.with_suffix(".lock")):
             if not path.exists():  # another process may have built it meanwhile
                 _compile(path)
     return path
@@ -111,7 +109,10 @@ def _compile(path: pathlib.Path) -> None:
         )
     begin = time.monotonic()
     command = compiler, *_FLAGS, *_tensorflow_flags()
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".build") as folder:
+    with (
+        files.replacing_path(path) as library,
+        tempfile.TemporaryDirectory(dir=path.parent, prefix=".build") as folder,
+    ):
         sources = _files("*.cc")
         objects = [os.path.join(folder, f"{source.stem}.o") for source in sources]
         # A thread a unit: most of the work is reading TensorFlow's headers.
@@ -122,9 +123,7 @@ def _compile(path: pathlib.Path) -> None:
                     *(sources, objects),
                 )
             )
-        library = os.path.join(folder, path.name)
-        _run(compiler, "-shared", *objects, "-o", library, *command[1:])
-        os.replace(library, path)
+        _run(compiler, "-shared", *objects, "-o", str(library), *command[1:])
     seconds = time.monotonic() - begin
     logging.info("built the fused kernel in %.0f s: %s", seconds, path)
 
@@ -137,10 +136,3 @@ def _run(compiler: str, *arguments: str) -> None:
             f"{compiler} could not build the fused kernel: "
             f"{(said or [f'exit code {done.returncode}'])[0]}"
         )
-
-
-@contextlib.contextmanager
-def _locked(path: pathlib.Path) -> Iterator[None]:
-    with open(path, "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

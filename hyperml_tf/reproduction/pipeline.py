@@ -175,7 +175,9 @@ def _prepare(dataset: str, request: Request, folders: Folders) -> int:
     if table and dataset not in (*request.tables, *request.items):
         logging.info(
             "%s: as it was prepared from %s; --table=%s=FILE prepares it anew",
-            *(dataset, table, dataset),
+            dataset,
+            table,
+            dataset,
         )
         return 0
     command = ["data_prep.prepare", f"--dataset={dataset}"]
@@ -255,8 +257,9 @@ def _search(
     command += [f"--data_dir={folders.data}", f"--runs_dir={folders.runs}"]
     executor = request.executor
     command += [f"--executor={executor.kind}", f"--jobs={executor.jobs}"]
-    command += [f"--threads={executor.threads}", f"--kernel={executor.kernel}"]
-    command += ["--op_determinism"] if executor.op_determinism else []
+    options = executor.options
+    command += [f"--threads={options.threads}", f"--kernel={options.kernel}"]
+    command += ["--op_determinism"] if options.op_determinism else []
     command.append(f"--output={output}")
     if _run(command):
         raise InputError(f"the search of {dataset}/{model} failed; see above")

@@ -4,16 +4,15 @@ Beside what TensorFlow writes, the folder holds `export.json` (what was exported
 where the dataset has titles, `items.csv`.
 """
 
-import contextlib
 import json
 import pathlib
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from hyperml_tf import files
 from hyperml_tf.data.interactions import Interactions
 from hyperml_tf.errors import InputError
 from hyperml_tf.models import Recommender
@@ -69,7 +68,9 @@ def export(
         namespace_whitelist=["Scann"],
         experimental_variable_policy=tf.saved_model.experimental.VariablePolicy.SAVE_VARIABLE_DEVICES,
     )
-    with _replacing(pathlib.Path(output)) as folder:
+    output = pathlib.Path(output)
+    _refuse_what_is_no_export(output)
+    with files.replacing_folder(output) as folder:
         tf.saved_model.save(service, str(folder), signatures, options)
         if interactions.items is not None:
             interactions.items.to_csv(folder / ITEMS, index=False, lineterminator="\n")
@@ -104,21 +105,10 @@ def _ranker(
     return PointRanker(points.users, scann), index
 
 
-@contextlib.contextmanager
-def _replacing(output: pathlib.Path) -> Iterator[pathlib.Path]:
-    """A temporary folder that takes the place of `output` if all goes well."""
+def _refuse_what_is_no_export(output: pathlib.Path) -> None:
     if output.exists() and not (output / RECORD).exists():
         if not output.is_dir() or any(output.iterdir()):
             raise InputError(
                 f"{output} exists and is not an export of hyperml_tf; name another "
                 "--output, or remove it"
             )
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(
-        dir=output.parent, prefix=f".{output.name}."
-    ) as temporary:
-        fresh = pathlib.Path(temporary) / "new"
-        yield fresh
-        if output.exists():
-            output.rename(pathlib.Path(temporary) / "old")
-        fresh.rename(output)

@@ -10,6 +10,7 @@ import tensorflow as tf
 # tf.config has what turns it on, and nothing that tells whether it is.
 from tensorflow.python.framework.config import is_op_determinism_enabled
 
+_CPUS = pathlib.Path("/proc/cpuinfo")
 _PACKAGES = ("tensorflow", "tf_keras", "tensorflow-recommenders", "numpy", "pandas")
 
 
@@ -52,7 +53,7 @@ def _commit() -> str:
 
 def _processor() -> str:
     try:
-        for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+        for line in _CPUS.read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     except OSError:

@@ -6,7 +6,7 @@ from hyperml_tf.data.interactions import Interactions
 from hyperml_tf.training import configuration as configs
 from hyperml_tf.training import finished, runs, trainer
 from hyperml_tf.training.configuration import Configuration
-from hyperml_tf.training.strategy import Distribution
+from hyperml_tf.training.trainer import Execution
 
 
 def launch(
@@ -14,28 +14,32 @@ def launch(
     data: Interactions,
     runs_dir: str | pathlib.Path,
     seed: int,
-    stop_epoch: int | None = None,
-    kernel: str = "auto",
-    wait: bool = False,
-    distribution: Distribution | None = None,
+    execution: Execution | None = None,
 ) -> dict | None:
     """Trains `config`, pre-training its parts first where it has any.
 
     A part is a run of its own in the same runs folder: trained if it is not there,
     waited for if another process trains it, and shared with whoever needs it.
 
+    Args:
+        config: resolved config.
+        data: the prepared dataset.
+        runs_dir: the folder of all runs.
+        seed: of the run and its parts.
+        execution: how to do the run; its parts are never spread or stopped.
+
     Returns:
-        The run's metrics; None if `stop_epoch` left it unfinished.
+        The run's metrics; None if `execution` left it unfinished.
     """
+    execution = execution or Execution()
     run = runs.locate(runs_dir, config, data.fingerprint, seed)
     parts = []
     for part in part_configs(config) if not run.done else ():
         part_run = runs.locate(runs_dir, part, data.fingerprint, seed)
-        trainer.train(part, data, part_run, wait=True, kernel=kernel)
+        alone = Execution(kernel=execution.kernel, wait=True)
+        trainer.train(part, data, part_run, alone)
         parts.append(finished.restored(part, data, part_run))
-    return trainer.train(
-        *(config, data, run, parts, wait, stop_epoch, kernel), distribution=distribution
-    )
+    return trainer.train(config, data, run, execution, parts)
 
 
 def part_configs(config: Configuration) -> list[Configuration]:

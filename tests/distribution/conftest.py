@@ -56,7 +56,8 @@ def data(prepared):
 def alone(tmp_path_factory, config, data):
     """The first epochs of the run, by one process on the TensorFlow path."""
     run = runs.locate(tmp_path_factory.mktemp("alone"), config, data.fingerprint, 0)
-    trainer.train(config, data, run, stop_epoch=EPOCHS, kernel="tensorflow")
+    execution = trainer.Execution(stop_epoch=EPOCHS, kernel="tensorflow")
+    trainer.train(config, data, run, execution)
     return run
 
 

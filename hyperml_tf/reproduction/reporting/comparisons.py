@@ -19,9 +19,10 @@ from absl import logging
 
 from hyperml_tf.errors import InputError
 from hyperml_tf.evaluation import significance
+from hyperml_tf.files import write_atomically
 from hyperml_tf.reproduction.reporting.groups import Group, Results
 from hyperml_tf.training.configuration import Name
-from hyperml_tf.training.run_folder import Run, write_atomically
+from hyperml_tf.training.run_folder import Run
 
 COLUMNS = (
     "question", "dataset", "pair", "configs", "metric", "difference", "interval", "p",

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import pandas as pd
 from absl import logging
 
+from hyperml_tf.files import write_atomically
 from hyperml_tf.reproduction import record, searches
 from hyperml_tf.reproduction.reporting import (
     claims,
@@ -25,7 +26,6 @@ from hyperml_tf.reproduction.reporting import (
 from hyperml_tf.reproduction.reporting import page as pages
 from hyperml_tf.reproduction.reporting.sources import Sources, gather
 from hyperml_tf.reproduction.reporting.tables import Table
-from hyperml_tf.training.run_folder import write_atomically
 
 #: Beside any record: its table of comparisons, and the searches before it.
 SIGNIFICANCE = "significance.csv"
