@@ -206,7 +206,7 @@ def _ids(file: TableFile, rows: pa.Table, name: str) -> pa.ChunkedArray:
         if pc.any(words).as_py():
             row = pc.index(words, True).as_py()
             logging.info(
-                "%s: %r in data row %s stands in quotes, so it is an id; without quotes "
+                "%s: %r in data row %s stands in quotes, so it is an id; without them "
                 "it would count as missing",
                 where, ids[row].as_py(), f"{row + 1:,}",
             )  # fmt: skip

@@ -249,8 +249,8 @@ class ParquetTable:
         if rest.any():
             raise InputError(
                 f"{self.path}: column {name!r} is INT96 and has parts of a microsecond "
-                "beyond the year 2262, or times before 1970 as Arrow writes them; write "
-                "it as a timestamp"
+                "beyond 2262, or times before 1970 as Arrow writes them; write it as a "
+                "timestamp"
             )
         return microseconds
 
