@@ -13,6 +13,7 @@ import hashlib
 import io
 import json
 import pathlib
+import re
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ import pandas as pd
 from hyperml_tf.errors import InputError
 
 FORMAT_VERSION = 1
+_NAME = re.compile("[A-Za-z0-9_-]{1,64}")
 
 
 class DataError(InputError):
@@ -123,11 +125,17 @@ def load(name: str, data_dir: str | pathlib.Path = "data") -> Interactions:
     """Opens `<data_dir>/<name>`.
 
     Raises:
-        DataError: the folder is missing, of another format version, or damaged.
+        DataError: `name` is no name, or the folder is missing, of another format
+            version, or damaged.
     """
+    if not _NAME.fullmatch(name):  # a path would be another run in another place
+        raise DataError(
+            f"{name!r} is no dataset; a dataset is the name of a folder in --data_dir "
+            "(1 to 64 letters, digits, _ or -)"
+        )
     folder = pathlib.Path(data_dir) / name
     try:
-        stats = json.loads((folder / "stats.json").read_text())
+        stats = json.loads((folder / "stats.json").read_text(encoding="utf-8"))
         version = stats.get("format_version")
     except FileNotFoundError:
         raise DataError(f"no prepared dataset in {folder}; {_remedy(folder)}") from None

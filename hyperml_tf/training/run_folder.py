@@ -77,7 +77,7 @@ class Run:
     def _read_json(self, name: str) -> dict[str, Any]:
         path = self.folder / name
         try:
-            return json.loads(path.read_text())
+            return json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
             raise InputError(
                 f"{path} is damaged ({error}); remove {self.folder} and train it again"
@@ -86,7 +86,9 @@ class Run:
     def history(self) -> list[dict[str, str]]:
         """Rows of `history.csv`, one per epoch so far; empty before the first."""
         try:
-            with open(self.folder / "history.csv", newline="") as file:
+            with open(
+                self.folder / "history.csv", newline="", encoding="utf-8"
+            ) as file:
                 return list(csv.DictReader(file))
         except FileNotFoundError:
             return []
