@@ -59,8 +59,10 @@ class Exported:
         ask = self._model.signatures["recommend"]
         for start in range(0, len(users), _USERS_PER_REQUEST):
             block = list(users[start : start + _USERS_PER_REQUEST])
+            # A raw id from the command line need not be UTF-8; then it is unknown.
+            raw = [user.encode("utf-8", "surrogateescape") for user in block]
             answer = ask(
-                user_ids=tf.constant(block),
+                user_ids=tf.constant(raw),
                 k=tf.constant(k),
                 exclude_seen=tf.constant(exclude_seen),
             )
@@ -115,7 +117,7 @@ def _aligned(columns: dict[str, list[str]]) -> Iterator[str]:
 
 
 def read_users(path: str) -> list[str]:
-    """Raw ids from a file, one a line; empty lines do not count.
+    """Raw ids from a file, one a line; empty lines and byte order marks do not count.
 
     Raises:
         InputError: no such file, not text, or no id in it.
@@ -126,7 +128,8 @@ def read_users(path: str) -> list[str]:
         raise InputError(
             f"cannot read --users={path} ({error}); give a text file, one id a line"
         ) from None
-    users = [line for line in lines if line]
+    # Windows begins a file with the mark, and `cat` puts it between two.
+    users = [user for line in lines if (user := line.removeprefix("\ufeff"))]
     if not users:
         raise InputError(f"--users={path} names no user; give one raw id a line")
     return users
