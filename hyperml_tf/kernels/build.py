@@ -11,6 +11,7 @@ import hashlib
 import os
 import pathlib
 import platform
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -69,15 +70,22 @@ def library_path() -> pathlib.Path:
 
 def cache_folder() -> pathlib.Path:
     """Where libraries are kept: `$XDG_CACHE_HOME/hyperml_tf`, or below ~/.cache."""
-    base = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
-    return pathlib.Path(base) / "hyperml_tf"
+    base = os.environ.get("XDG_CACHE_HOME")
+    try:
+        return pathlib.Path(base or pathlib.Path.home() / ".cache") / "hyperml_tf"
+    except RuntimeError:
+        raise KernelUnavailable(
+            "this user has no home folder to keep the fused kernel in; set "
+            "XDG_CACHE_HOME to a folder that can be written"
+        ) from None
 
 
 def _key() -> str:
     digest = hashlib.sha256()
     for unit in (*_UNITS, *_HEADERS):
         digest.update((_SOURCE / unit).read_bytes())
-    for part in (tf.__version__, *_tensorflow_flags(), *_FLAGS, _processor()):
+    flags = (*_tensorflow_flags(), *_FLAGS, *_compiler()[1:])
+    for part in (tf.__version__, *flags, _processor()):
         digest.update(f"{part}\n".encode())
     return digest.hexdigest()[:16]
 
@@ -89,31 +97,44 @@ def _tensorflow_flags() -> list[str]:
 def _processor() -> str:
     """What -march=native depends on."""
     try:
-        lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+        lines = pathlib.Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
     except OSError:
         return platform.processor()
     seen = {line.split(":")[0].strip(): line for line in lines}
     return seen.get("model name", "") + seen.get("flags", seen.get("Features", ""))
 
 
-def _compile(path: pathlib.Path) -> None:
-    compiler = shutil.which(os.environ.get("CXX", "g++"))
-    if compiler is None:
+def _compiler() -> list[str]:
+    """The compiler's command: $CXX, split as a shell does, or g++."""
+    given = os.environ.get("CXX", "")
+    try:
+        return shlex.split(given) or ["g++"]
+    except ValueError as error:
         raise KernelUnavailable(
-            "the fused kernel needs a C++ compiler and there is none: install g++, or "
-            "set CXX"
+            f"CXX={given!r} is no command ({error}); set it to a C++ compiler"
+        ) from None
+
+
+def _compile(path: pathlib.Path) -> None:
+    compiler, *arguments = _compiler()
+    if shutil.which(compiler) is None:
+        raise KernelUnavailable(
+            f"the fused kernel needs a C++ compiler and there is no {compiler!r}: "
+            "install g++, or set CXX"
         )
     begin = time.monotonic()
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".so")
-    os.close(handle)
-    try:
+    # A folder, so that the compiler makes the file and the umask says who reads it.
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        temporary = pathlib.Path(folder) / path.name
         done = subprocess.run(
             [
-                *(compiler, *_FLAGS, *(str(_SOURCE / unit) for unit in _UNITS)),
-                *("-o", temporary, *_tensorflow_flags()),
+                *(compiler, *arguments, *_FLAGS),
+                *(str(_SOURCE / unit) for unit in _UNITS),
+                *("-o", str(temporary), *_tensorflow_flags()),
             ],
             capture_output=True,
             text=True,
+            errors="replace",
         )
         if done.returncode:
             said = [line for line in done.stderr.splitlines() if "error" in line]
@@ -122,8 +143,6 @@ def _compile(path: pathlib.Path) -> None:
                 f"{(said or [f'exit code {done.returncode}'])[0]}"
             )
         os.replace(temporary, path)
-    finally:
-        pathlib.Path(temporary).unlink(missing_ok=True)
     seconds = time.monotonic() - begin
     logging.info("built the fused kernel in %.0f s: %s", seconds, path)
 
