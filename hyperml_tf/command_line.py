@@ -4,11 +4,17 @@
 the remedy; 3 datasets skipped for want of files; 130 interrupted.
 """
 
+import atexit
+import io
 import logging as standard_logging
 import os
+import pathlib
 import re
+import shutil
 import signal
 import sys
+import tempfile
+import types
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
@@ -21,6 +27,8 @@ if TYPE_CHECKING:  # else --help would load TensorFlow
     from hyperml_tf.experiments.executors import Executor
 
 FLAGS = flags.FLAGS
+
+_INTERRUPTED = "interrupted; the same command goes on where it was"
 
 _in_cluster = False
 
@@ -85,10 +93,27 @@ def run(
         description: shown by --help above the flags.
         words: what may be given besides flags, at most one of them.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a title that a terminal cannot show
+            stream.reconfigure(errors="backslashreplace")
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
+    _find_matplotlib_a_home()
     app.run(
         lambda arguments: _guarded(lambda: main(*arguments[1:])),
         flags_parser=lambda arguments: _parse(arguments, description, words),
     )
+
+
+def _find_matplotlib_a_home() -> None:
+    """A temporary folder for matplotlib, which cannot be imported without a home."""
+    try:
+        pathlib.Path.home()
+    except RuntimeError:
+        if "MPLCONFIGDIR" not in os.environ:
+            folder = tempfile.mkdtemp(prefix="matplotlib-")
+            atexit.register(shutil.rmtree, folder, ignore_errors=True)
+            os.environ["MPLCONFIGDIR"] = folder
 
 
 def _parse(arguments: list[str], description: str, words: Sequence[str]) -> list[str]:
@@ -135,14 +160,22 @@ def _guarded(main: Callable[[], int | None]) -> int:
     except OSError as error:
         _fail(f"{error.strerror or error}: {error.filename or ''}", 2)
     except KeyboardInterrupt:
-        _fail("interrupted; the same command goes on where it was", 130)
+        _fail(_INTERRUPTED, 130)
     if _in_cluster:
         leave(code)
     return code
 
 
-def _interrupt(*_) -> NoReturn:
-    """A plain `kill` leaves as Ctrl-C does: files closed, one line said."""
+def _interrupt(number: int, frame: types.FrameType | None) -> NoReturn:
+    """A plain `kill` leaves as Ctrl-C does: files closed, one line said.
+
+    Within an import at once: TensorFlow's turn what is raised into errors of theirs.
+    """
+    while frame is not None:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            _say(_INTERRUPTED)
+            leave(130)
+        frame = frame.f_back
     raise KeyboardInterrupt
 
 

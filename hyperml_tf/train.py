@@ -3,7 +3,7 @@
 python -m hyperml_tf.train --config=run_configs/games.py:cml --config.margin=0.2
 """
 
-from absl import flags
+from absl import flags, logging
 from ml_collections import config_flags
 
 from hyperml_tf import command_line, training
@@ -55,6 +55,14 @@ def main() -> None:
     if distribution is None:  # this process served another
         return
     data = interactions.load(resolved.dataset, _DATA_DIR.value)
+    short = data.stats.get("short_negative_lists")
+    if short:
+        logging.warning(
+            "%d of %d held-out users have fewer than %d negatives (%d items): metrics "
+            "among negatives say little of them",
+            *(short, data.stats["held_out_users"], data.test_negatives.shape[1]),
+            data.num_items,
+        )
     launch.launch(
         *(resolved, data, _RUNS_DIR.value, _SEED.value),
         stop_epoch=_STOP_EPOCH.value,
