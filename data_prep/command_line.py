@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import io
 import logging as standard_logging
+import os
 import re
 import sys
 from pathlib import Path
@@ -65,11 +66,12 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         help="take the interactions from a CSV, "
         "CSV.GZ or Parquet file; KEY may be a new name then",
     )
-    flag("--user_column", metavar="NAME", help="of the table [user]")
-    flag("--item_column", metavar="NAME", help="of the table [item]")
+    flag("--user_column", metavar="NAME", type=_utf8, help="of the table [user]")
+    flag("--item_column", metavar="NAME", type=_utf8, help="of the table [item]")
     flag(
         "--time_column",
         metavar="NAME",
+        type=_utf8,
         help="of the table [timestamp, else position]; none: rows are in time order",
     )
     flag(
@@ -78,9 +80,13 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         type=Path,
         help="titles and genres: a table with columns item, title, genres (A|B|C)",
     )
-    flag("--items_item_column", metavar="NAME", help="of items [--item_column, item]")
-    flag("--title_column", metavar="NAME", help="of items [title, if there]")
-    flag("--genres_column", metavar="NAME", help="of items [genres, if there]")
+    for name, default in (
+        ("items_item", "--item_column, item"),
+        ("title", "title, if there"),
+        ("genres", "genres, if there"),
+    ):
+        help = f"of the items [{default}]"
+        flag(f"--{name}_column", metavar="NAME", type=_utf8, help=help)
     flag("--mirror", metavar="URL", help="download from here instead of the publisher")
     flag(
         "--seed",
@@ -110,6 +116,11 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     if problem:
         parser.error(problem)
     return options
+
+
+def _utf8(name: str) -> str:
+    """A column's name as typed, whatever the locale."""
+    return os.fsencode(name).decode("utf-8", "surrogateescape")
 
 
 def _keys(dataset: str | None) -> list[str]:

@@ -71,7 +71,7 @@ def main() -> int:
             failed += done.returncode != 0
             print(done.stdout, end="", flush=True)
             if _RECORD.value:
-                with open(_RECORD.value, "a") as file:
+                with open(_RECORD.value, "a", encoding="utf-8") as file:
                     file.write(done.stdout)
     return 1 if failed else 0
 

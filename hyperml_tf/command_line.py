@@ -4,11 +4,17 @@
 the remedy; 3 datasets skipped for want of files; 130 interrupted.
 """
 
+import atexit
+import io
 import logging as standard_logging
 import os
+import pathlib
 import re
+import shutil
 import signal
 import sys
+import tempfile
+import types
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
@@ -21,6 +27,8 @@ if TYPE_CHECKING:  # else --help would load TensorFlow
     from hyperml_tf.reproduction.executors import Executor
 
 FLAGS = flags.FLAGS
+
+_INTERRUPTED = "interrupted; the same command goes on where it was"
 
 _in_cluster = False
 
@@ -96,10 +104,27 @@ def run(
         words: what may be given besides flags, at most one of them.
     """
     runtime.set_environment()  # before a config file can load TensorFlow
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a title that a terminal cannot show
+            stream.reconfigure(errors="backslashreplace")
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
+    _find_matplotlib_a_home()
     app.run(
         lambda arguments: _guarded(lambda: main(*arguments[1:])),
         flags_parser=lambda arguments: _parse(arguments, description, words),
     )
+
+
+def _find_matplotlib_a_home() -> None:
+    """A temporary folder for matplotlib, which cannot be imported without a home."""
+    try:
+        pathlib.Path.home()
+    except RuntimeError:
+        if "MPLCONFIGDIR" not in os.environ:
+            folder = tempfile.mkdtemp(prefix="matplotlib-")
+            atexit.register(shutil.rmtree, folder, ignore_errors=True)
+            os.environ["MPLCONFIGDIR"] = folder
 
 
 def _parse(arguments: list[str], description: str, words: Sequence[str]) -> list[str]:
@@ -153,14 +178,23 @@ def _guarded(main: Callable[[], int | None]) -> int:
     except OSError as error:
         _fail(f"{error.strerror or error}: {error.filename or ''}", 2)
     except KeyboardInterrupt:
-        _fail("interrupted; the same command goes on where it was", 130)
+        _fail(_INTERRUPTED, 130)
     if _in_cluster:
         leave(code)
     return code
 
 
-def _interrupt(*_) -> NoReturn:
-    """A plain `kill` ends as Ctrl-C does: files are closed, one line is printed."""
+def _interrupt(number: int, frame: types.FrameType | None) -> NoReturn:
+    """A plain `kill` ends as Ctrl-C does: files are closed, one line is printed.
+
+    Within an import the process ends at once: TensorFlow's imports turn what is raised
+    into errors of their own.
+    """
+    while frame is not None:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            _print_message(_INTERRUPTED)
+            leave(130)
+        frame = frame.f_back
     raise KeyboardInterrupt
 
 

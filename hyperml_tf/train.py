@@ -3,7 +3,7 @@
 python -m hyperml_tf.train --config=run_configs/games.py:cml --config.margin=0.2
 """
 
-from absl import flags
+from absl import flags, logging
 from ml_collections import config_flags
 
 from hyperml_tf import command_line, runtime, training
@@ -70,6 +70,15 @@ def main() -> None:
     if distribution is None:  # this process served another
         return
     data = prepared.load(resolved.dataset, _DATA_DIR.value)
+    if data.users_with_few_negatives:
+        logging.warning(
+            "%d of %d held-out users have fewer than %d negatives (%d items): metrics "
+            "among negatives say little of them",
+            data.users_with_few_negatives,
+            (data.test_item >= 0).sum(),
+            data.test_negatives.shape[1],
+            data.num_items,
+        )
     execution = trainer.Execution(
         kernel=_KERNEL.value,
         stop_epoch=_STOP_EPOCH.value,

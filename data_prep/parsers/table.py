@@ -206,7 +206,7 @@ def _ids(file: TableFile, rows: pa.Table, name: str) -> pa.ChunkedArray:
         if pc.any(words).as_py():
             row = pc.index(words, True).as_py()
             logging.info(
-                "%s: %r in data row %s stands in quotes, so it is an id; without quotes "
+                "%s: %r in data row %s stands in quotes, so it is an id; without them "
                 "it would count as missing",
                 where, ids[row].as_py(), f"{row + 1:,}",
             )  # fmt: skip
@@ -244,9 +244,13 @@ def _refuse_headers(file: TableFile, rows: pa.Table) -> None:
 
 def _refuse_repeats(path: Path, rows: Interactions) -> None:
     """A place on a page comes again for the same user, a place in his order not."""
-    user = rows.user.dictionary_encode().combine_chunks().indices.to_numpy()
     assert rows.time is not None
-    position = rows.time.fill_null(-1).to_numpy()
+    there = rows.time.is_valid()
+    user = rows.user.filter(there).dictionary_encode().combine_chunks()
+    if not len(user):
+        return
+    user = user.indices.to_numpy()
+    position = rows.time.drop_null().to_numpy()
     order = np.lexsort((position, user))
     user, position = user[order], position[order]
     again = (user[1:] == user[:-1]) & (position[1:] == position[:-1])

@@ -86,7 +86,7 @@ class CsvTable:
     def __init__(self, path: Path):
         self.path = path
         self._zipped = archives.is_gzip(path)
-        self._has_quotes = self._look_through()
+        self._refuse_other_formats()
         with clear_errors(path), self._reader([], []) as reader:
             self.names: list[str] = reader.schema.names
 
@@ -98,9 +98,10 @@ class CsvTable:
             return pa.Table.from_batches([first.slice(0, _FIRST_ROWS)])
 
     def read(self, names: list[str], missing: list[str]) -> pa.Table:
+        quotes = self._has_quotes()
         with clear_errors(self.path):
             rows = self._cells(names, missing)
-            if self._has_quotes:
+            if quotes:
                 self._refuse_unclear_quotes(names)
         return rows
 
@@ -137,20 +138,21 @@ class CsvTable:
             with reader:
                 yield reader
 
-    def _look_through(self) -> bool:
-        """Whether there is a quote; refuses what is damaged, a bomb or no CSV."""
-        quotes = False
+    def _refuse_other_formats(self) -> None:
         with archives.open_plain_or_gzip(self.path) as stream:
             start = stream.peek(4096)[:4096]  # type: ignore[attr-defined]
-            kinds = [
-                k for magic, k in _OTHER_FORMATS.items() if start.startswith(magic)
-            ]
-            if kinds or b"\0" in start:
-                what = f"binary ({kinds[0]})" if kinds else "binary"
-                raise InputError(
-                    f"{self.path} is {what}, and neither gzip nor Parquet; give a CSV "
-                    "file in UTF-8, the same gzipped, or a Parquet file"
-                )
+        kinds = [k for magic, k in _OTHER_FORMATS.items() if start.startswith(magic)]
+        if kinds or b"\0" in start:
+            what = f"binary ({kinds[0]})" if kinds else "binary"
+            raise InputError(
+                f"{self.path} is {what}, and neither gzip nor Parquet; give a CSV file "
+                "in UTF-8, the same gzipped, or a Parquet file"
+            )
+
+    def _has_quotes(self) -> bool:
+        """Whether there is a quote; refuses what is damaged or expands like a bomb."""
+        quotes = False
+        with archives.open_plain_or_gzip(self.path) as stream:
             while block := stream.read(1 << 20):
                 quotes = quotes or b'"' in block
         return quotes
@@ -249,8 +251,8 @@ class ParquetTable:
         if rest.any():
             raise InputError(
                 f"{self.path}: column {name!r} is INT96 and has parts of a microsecond "
-                "beyond the year 2262, or times before 1970 as Arrow writes them; write "
-                "it as a timestamp"
+                "beyond 2262, or times before 1970 as Arrow writes them; write it as a "
+                "timestamp"
             )
         return microseconds
 
@@ -298,4 +300,6 @@ def clear_errors(path: Path) -> Iterator[None]:
         if error.errno is not None:
             raise
         # Arrow's of a compressed stream, which name no file.
-        raise InputError(f"{path}: cannot be read: {error}") from error
+        raise InputError(
+            f"{path}: damaged or cut short ({error}); get it again"
+        ) from error

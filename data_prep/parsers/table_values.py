@@ -49,7 +49,8 @@ def ids(
         column = pc.if_else(pc.is_nan(column), None, column)
     elif pa.types.is_string(kind):
         none = pc.is_in(column, value_set=pa.array(missing, pa.string()))
-        column = pc.if_else(none, None, column)
+        if pc.any(none).as_py():  # else a copy of all text for nothing
+            column = pc.if_else(none, None, column)
     elif not (pa.types.is_integer(kind) or pa.types.is_decimal(kind)):
         raise InputError(f"{where} is of type {kind}; ids are integers or text")
     if column.null_count:
@@ -222,6 +223,8 @@ def look_like_times(column: pa.ChunkedArray) -> bool:
 
     Numbers count as seconds, milli-, micro- or nanoseconds, or as yyyymmdd.
     """
+    if pa.types.is_binary(column.type):  # what Arrow makes of text that is not UTF-8
+        return False
     column = plain(column).drop_null()
     kind = column.type
     if pa.types.is_temporal(kind):

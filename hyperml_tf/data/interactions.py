@@ -116,6 +116,15 @@ class Interactions:
         """[U+1] int64: user u's training rows are row_splits[u]:row_splits[u+1]."""
         return np.searchsorted(self.train_user, np.arange(self.num_users + 1))
 
+    @property
+    def users_with_few_negatives(self) -> int:
+        """How many users with a test item have fewer than C negatives to rank it among.
+
+        Metrics among negatives say little of them.
+        """
+        padded = (self.test_negatives < 0).any(axis=1)
+        return int((padded & (self.test_item >= 0)).sum())
+
     def triplets(
         self, batch_size: int = 512, negatives: int = 1, seed: int = 0
     ) -> tf.data.Dataset:

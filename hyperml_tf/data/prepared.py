@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import pathlib
+import re
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from hyperml_tf.data.interactions import Interactions
 from hyperml_tf.errors import InputError
 
 FORMAT_VERSION = 1
+_NAME = re.compile("[A-Za-z0-9_-]{1,64}")
 _ARRAYS = (
     *("train_user", "train_item", "valid_item", "test_item"),
     *("valid_negatives", "test_negatives"),
@@ -34,8 +36,14 @@ def load(name: str, data_dir: str | pathlib.Path = "data") -> Interactions:
     """The dataset in `<data_dir>/<name>`.
 
     Raises:
-        DataError: the folder is missing, of another format version, or damaged.
+        DataError: `name` is no name, or the folder is missing, of another format
+            version, or damaged.
     """
+    if not _NAME.fullmatch(name):  # a path would be another run in another place
+        raise DataError(
+            f"{name!r} is no dataset; a dataset is the name of a folder in --data_dir "
+            "(1 to 64 letters, digits, _ or -)"
+        )
     folder = pathlib.Path(data_dir) / name
     stats = read_stats(folder)
     try:

@@ -72,7 +72,7 @@ class TripletSampler:
         interactions: the prepared dataset.
         seed: root of the order and of the negatives.
         negatives: n, drawn for each positive, with replacement.
-        compiled: the library of `kernels.build`, for the same draws in less time.
+        compiled: the library of `kernels.compiler`, for the same draws in less time.
         by_popularity: draw negatives in proportion to their training interactions.
 
     Attributes:

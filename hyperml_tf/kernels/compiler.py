@@ -11,6 +11,7 @@ import os
 import pathlib
 import platform
 import re
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -67,15 +68,22 @@ def library_path() -> pathlib.Path:
 
 def cache_folder() -> pathlib.Path:
     """Where libraries are kept: `$XDG_CACHE_HOME/hyperml_tf`, or below ~/.cache."""
-    base = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
-    return pathlib.Path(base) / "hyperml_tf"
+    base = os.environ.get("XDG_CACHE_HOME")
+    try:
+        return pathlib.Path(base or pathlib.Path.home() / ".cache") / "hyperml_tf"
+    except RuntimeError:
+        raise KernelUnavailable(
+            "this user has no home folder to keep the fused kernel in; set "
+            "XDG_CACHE_HOME to a folder that can be written"
+        ) from None
 
 
 def _key() -> str:
     digest = hashlib.sha256()
     for file in (*_files("*.cc"), *_files("*.h")):
         digest.update(f"{file.name}\n".encode() + file.read_bytes())
-    for part in (tf.__version__, *_tensorflow_flags(), *_FLAGS, _processor()):
+    flags = (*_tensorflow_flags(), *_FLAGS, *_compiler()[1:])
+    for part in (tf.__version__, *flags, _processor()):
         digest.update(f"{part}\n".encode())
     return digest.hexdigest()[:16]
 
@@ -93,22 +101,33 @@ def _tensorflow_flags() -> list[str]:
 def _processor() -> str:
     """What -march=native depends on."""
     try:
-        lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+        lines = pathlib.Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
     except OSError:
         return platform.processor()
     seen = {line.split(":")[0].strip(): line for line in lines}
     return seen.get("model name", "") + seen.get("flags", seen.get("Features", ""))
 
 
-def _compile(path: pathlib.Path) -> None:
-    compiler = shutil.which(os.environ.get("CXX", "g++"))
-    if compiler is None:
+def _compiler() -> list[str]:
+    """The compiler's command: $CXX, split as a shell does, or g++."""
+    given = os.environ.get("CXX", "")
+    try:
+        return shlex.split(given) or ["g++"]
+    except ValueError as error:
         raise KernelUnavailable(
-            "the fused kernel needs a C++ compiler and there is none: install g++, or "
-            "set CXX"
+            f"CXX={given!r} is no command ({error}); set it to a C++ compiler"
+        ) from None
+
+
+def _compile(path: pathlib.Path) -> None:
+    compiler, *arguments = _compiler()
+    if shutil.which(compiler) is None:
+        raise KernelUnavailable(
+            f"the fused kernel needs a C++ compiler and there is no {compiler!r}: "
+            "install g++, or set CXX"
         )
     begin = time.monotonic()
-    command = compiler, *_FLAGS, *_tensorflow_flags()
+    command = compiler, *arguments, *_FLAGS, *_tensorflow_flags()
     with (
         files.replacing_path(path) as library,
         tempfile.TemporaryDirectory(dir=path.parent, prefix=".build") as folder,
@@ -129,7 +148,9 @@ def _compile(path: pathlib.Path) -> None:
 
 
 def _run(compiler: str, *arguments: str) -> None:
-    done = subprocess.run([compiler, *arguments], capture_output=True, text=True)
+    done = subprocess.run(
+        [compiler, *arguments], capture_output=True, text=True, errors="replace"
+    )
     if done.returncode:
         said = [line for line in done.stderr.splitlines() if "error" in line]
         raise KernelUnavailable(

@@ -141,7 +141,9 @@ def serve(request: Request, folders: Folders) -> None:
     dataset = request.datasets[0]
     overrides = dict(request.overrides)
     if request.search:
-        found = _found_by_search(dataset, "hyperml", folders).read_text()
+        found = _found_by_search(dataset, "hyperml", folders).read_text(
+            encoding="utf-8"
+        )
         overrides = json.loads(found) | overrides
     tasks = schedule.plan(
         [dataset], ["hyperml"], [0], folders.data, folders.runs, overrides
@@ -149,7 +151,8 @@ def serve(request: Request, folders: Folders) -> None:
     output = f"export/{dataset}"
     export = ["hyperml_tf.export", f"--run={tasks[0].run.folder}"]
     export += [f"--data_dir={folders.data}", f"--output={output}"]
-    with open(pathlib.Path(folders.data) / dataset / "user_ids.txt") as ids:
+    path = pathlib.Path(folders.data) / dataset / "user_ids.txt"
+    with open(path, encoding="utf-8") as ids:
         user = ids.readline().rstrip("\n")
     ask = ["hyperml_tf.recommend", f"--model={output}", f"--user={user}", "--k=10"]
     if _run(export) or _run(ask):
@@ -263,7 +266,7 @@ def _search(
     command.append(f"--output={output}")
     if _run(command):
         raise InputError(f"the search of {dataset}/{model} failed; see above")
-    return json.loads(output.read_text())
+    return json.loads(output.read_text(encoding="utf-8"))
 
 
 def _found_by_search(dataset: str, model: str | Name, folders: Folders) -> pathlib.Path:

@@ -84,8 +84,10 @@ class Exported:
         ask = self._model.signatures["recommend"]
         for start in range(0, len(users), _USERS_PER_REQUEST):
             block = list(users[start : start + _USERS_PER_REQUEST])
+            # A raw id from the command line need not be UTF-8; then it is unknown.
+            raw = [user.encode("utf-8", "surrogateescape") for user in block]
             answer = ask(
-                user_ids=tf.constant(block),
+                user_ids=tf.constant(raw),
                 k=tf.constant(k),
                 exclude_seen=tf.constant(exclude_seen),
             )

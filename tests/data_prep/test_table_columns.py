@@ -139,6 +139,20 @@ def test_a_position_on_the_page_is_no_time_unasked(prepare):
     assert split == {"a": ("y", "z"), "b": ("y", "x")}
 
 
+def test_rows_without_a_position_repeat_none(prepare):
+    positions = [3, 1, 2, None, None, None]
+    _, split = prepare(_frame(position=positions))
+    assert split == {"a": BY_TIME["a"]}
+
+
+def test_a_column_of_other_bytes_is_no_time_and_no_matter(command, tmp_path):
+    path = tmp_path / "table.csv"
+    rows = "".join(f"{u},{i},caf\u00e9\n" for u, i, _ in ROWS)
+    path.write_bytes(f"user,item,note\n{rows}".encode("latin-1"))
+    assert command("--dataset=mine", f"--table={path}").code == 0
+    assert held_out(load(tmp_path / "data/mine")) == BY_ROW
+
+
 def test_a_position_that_orders_each_user_is_the_time(prepare):
     result, split = prepare(_frame(position=[t for *_, t in ROWS]))
     assert split == BY_TIME

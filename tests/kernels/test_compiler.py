@@ -1,5 +1,7 @@
 """Building on first use, and which kernel a run gets."""
 
+import os
+
 import pytest
 import tf_keras as keras
 
@@ -58,6 +60,53 @@ def test_without_a_compiler_auto_takes_tensorflow(empty_cache, monkeypatch):
 def test_without_a_compiler_fused_is_refused_with_the_remedy(empty_cache, monkeypatch):
     monkeypatch.setenv("PATH", "")
     with pytest.raises(compiler.KernelUnavailable, match=r"g\+\+.*--kernel=tensorflow"):
+        use(make("hyperml"), "fused")
+
+
+@pytest.fixture
+def small_source(empty_cache, tmp_path, monkeypatch):
+    """A source that compiles in no time."""
+    (tmp_path / "small.cc").write_text("int answer() { return 42; }")
+    monkeypatch.setattr(compiler, "_SOURCE", tmp_path)
+
+
+@pytest.mark.parametrize("given", ["g++ -std=c++17", "env g++", "", "  "])
+def test_cxx_is_a_command_with_arguments(small_source, monkeypatch, given):
+    monkeypatch.setenv("CXX", given)
+    built = compiler.library_path()
+    assert built.stat().st_size > 0
+    monkeypatch.setenv("CXX", f"{given.strip() or 'g++'} -O1")
+    assert compiler.library_path() != built
+
+
+@pytest.mark.parametrize("given", ["'g++", "absent -O2"])
+def test_a_cxx_that_is_no_command_is_named(empty_cache, monkeypatch, given):
+    monkeypatch.setenv("CXX", given)
+    with pytest.raises(compiler.KernelUnavailable, match=given.split()[0]):
+        use(make("hyperml"), "fused")
+
+
+@pytest.mark.parametrize("umask, mode", [(0o022, 0o755), (0o077, 0o700)])
+def test_who_may_read_the_library_is_for_the_umask_to_say(
+    small_source, empty_cache, umask, mode
+):
+    before = os.umask(umask)
+    try:
+        assert compiler.library_path().stat().st_mode & 0o777 == mode
+    finally:
+        os.umask(before)
+    assert not [path for path in empty_cache.iterdir() if path.is_dir()]
+
+
+def test_without_a_home_auto_takes_tensorflow(monkeypatch):
+    def homeless():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(compiler.pathlib.Path, "home", homeless)
+    compiler.library.cache_clear()
+    assert use(make("hyperml"), "auto") == "tensorflow"
+    with pytest.raises(compiler.KernelUnavailable, match=r"no home.*XDG_CACHE_HOME"):
         use(make("hyperml"), "fused")
 
 

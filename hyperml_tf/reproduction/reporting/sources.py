@@ -91,7 +91,7 @@ def statistics(data_dir: pathlib.Path) -> dict[str, dict[str, Any]]:
     found = {}
     for path in sorted(data_dir.glob("*/stats.json")):
         try:
-            found[path.parent.name] = json.loads(path.read_text())
+            found[path.parent.name] = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             logging.warning("skipped %s: %s", path, error)
     return found
