@@ -194,13 +194,12 @@ class RayExecutor(Executor):
         ray.init(address=address, log_to_driver=False, ignore_reinit_error=True)
         cores = max(options.threads, 1)
         slots = max(int(ray.cluster_resources()["CPU"] // cores), 1)
-        folders = {
-            name: str(pathlib.Path(getattr(options, name)).absolute())
-            for name in ("data_dir", "runs_dir")
-        }
-        super().__init__(
-            min(jobs or slots, slots), dataclasses.replace(options, **folders)
+        options = dataclasses.replace(
+            options,
+            data_dir=str(pathlib.Path(options.data_dir).absolute()),
+            runs_dir=str(pathlib.Path(options.runs_dir).absolute()),
         )
+        super().__init__(min(jobs or slots, slots), options)
         self._remote = ray.remote(num_cpus=cores, max_retries=0)(_run_logged)
 
     def _start(self, task):
