@@ -88,5 +88,10 @@ def main() -> None:
     launch.launch(resolved, data, _RUNS_DIR.value, _SEED.value, execution)
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """Runs this command with the flags of the process."""
     command_line.run(main, __doc__)
+
+
+if __name__ == "__main__":
+    run()
