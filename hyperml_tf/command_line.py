@@ -92,9 +92,11 @@ def run(
 
 
 def _parse(arguments: list[str], description: str, words: Sequence[str]) -> list[str]:
-    if any(a in ("--help", "-h", "-help") for a in arguments[1:]):
+    asked = [a for a in arguments[1:] if a in ("--help", "-h", "-help")]
+    if asked and not any(a.startswith("--config=") for a in arguments):
         print(_help(description))
         sys.exit(0)
+    arguments = [a for a in arguments if a not in asked]
     try:
         rest = FLAGS(arguments)
     except (flags.Error, InputError) as error:
@@ -103,6 +105,9 @@ def _parse(arguments: list[str], description: str, words: Sequence[str]) -> list
         _fail(f"this model's config has no such field: config.{_unquoted(error)}", 2)
     except Exception as error:  # a config file is the user's code: anything may come
         _fail(f"{type(error).__name__}: {error}", 2)
+    if asked:
+        print(_help(description), _fields(), sep="\n\n")
+        sys.exit(0)
     unexpected = [word for word in rest[1:2] if word not in words] or rest[2:]
     if unexpected:
         _fail(f"unexpected argument {unexpected[0]!r}; see --help", 2)
@@ -122,6 +127,13 @@ def _help(description: str) -> str:
         default = "" if flag.default in (None, "") else f" [{flag.default}]"
         lines.append(f"  --{flag.name:<14} {flag.help}{default}")
     return "\n".join(lines)
+
+
+def _fields() -> str:
+    """The fields of the config that --config names."""
+    from hyperml_tf.training import configuration
+
+    return configuration.described(FLAGS.config)
 
 
 def _guarded(main: Callable[[], int | None]) -> int:

@@ -11,7 +11,8 @@ from hyperml_tf import command_line, training
 _CONFIG = config_flags.DEFINE_config_file(
     "config",
     None,
-    "FILE[:MODEL] of run_configs/; change a field by --config.FIELD=…",
+    "FILE[:MODEL] of run_configs/; --config.FIELD=… changes a field. With it, "
+    "--help lists the model's fields.",
 )
 _SEED = flags.DEFINE_integer("seed", 0, "Root of all randomness.", lower_bound=0)
 _THREADS = flags.DEFINE_integer("threads", 0, "TensorFlow's; 0: one a core.", 0)

@@ -82,7 +82,7 @@ class Option:
             low, high = self.range
             raise ConfigError(
                 f"config.{self.name} = {value} is out of range; "
-                f"it must be in [{low:g}, {high:g}]"
+                f"it must be in [{low:.8g}, {high:.8g}]"
             )
         elif self.choices and value not in self.choices:
             raise ConfigError(
@@ -92,9 +92,11 @@ class Option:
 
     @property
     def values(self) -> str:
-        """The possible values, for a reader; empty where any is."""
+        """The possible values, for a reader."""
         if self.range:
-            return "{:g} to {:g}".format(*self.range)
+            return "{:.8g} to {:.8g}".format(*self.range)
+        if isinstance(self.default, bool):
+            return "True | False"
         return " | ".join(self.choices)
 
     def having(self, **changes) -> "Option":

@@ -144,7 +144,7 @@ def test_steps_equal_the_reference_with_softplus(key, margin, rng):
         ("hyperml", {"rescale": False}),
         ("hyperbolic_mf", {"c": 2.0}),
         ("hyperbolic_mf", {"origin_weight": 0.2}),
-        ("hyperbolic_mf", {"origin_weight": 0.0, "c": 0.0}),
+        ("hyperbolic_mf", {"origin_weight": 0.2, "c": 0.0}),
     ],
 )
 def test_the_options_equal_the_reference(key, control, optimizer, rng):
