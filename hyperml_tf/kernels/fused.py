@@ -9,8 +9,9 @@ from absl import logging
 
 from hyperml_tf.kernels import compiler
 from hyperml_tf.kernels.compiler import KernelUnavailable
-from hyperml_tf.models.base import Recommender, keeper_of
+from hyperml_tf.models.base import Recommender
 from hyperml_tf.optimizers import LazyAdam
+from hyperml_tf.optimizers.keeping import keeper_of
 
 # Class -> the op's name, the lists of slots, the hyper-parameters that are attributes.
 _OF_ADAM = ("_momentums", "_velocities"), ("beta_1", "beta_2", "epsilon")

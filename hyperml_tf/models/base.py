@@ -1,6 +1,5 @@
 """The one interface of the recommenders, and what the triplet models share."""
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -9,9 +8,10 @@ import tensorflow as tf
 import tf_keras as keras
 
 from hyperml_tf.data.triplets import Share
-from hyperml_tf.geometry.row_space import PoincareBall, row_space
 from hyperml_tf.layers import PartOfStep, RowDropout, RowEmbedding
-from hyperml_tf.optimizers import LazyAdam, PoincareOptimizer, UnitBallOptimizer
+from hyperml_tf.models.options import constructor_defaults
+from hyperml_tf.optimizers import LazyAdam
+from hyperml_tf.optimizers.keeping import in_their_spaces
 
 
 class FusedStep(NamedTuple):
@@ -325,43 +325,6 @@ class TableRecommender(Recommender):
 
     def _exact(self, table: RowEmbedding) -> tf.Tensor:
         return tf.cast(table.table, tf.float64)
-
-
-def in_their_spaces(
-    optimizer: keras.optimizers.Optimizer, variables: Sequence[tf.Variable], **options
-) -> keras.optimizers.Optimizer:
-    """`optimizer` within what keeps rows in the space that their table declares.
-
-    Args:
-        optimizer: of the Euclidean step.
-        variables: what it is to train.
-        **options: of `PoincareOptimizer`.
-    """
-    keeper = keeper_of(variables)
-    if keeper is PoincareOptimizer:
-        spaces = map(row_space, variables)
-        options["c"] = next(s.c for s in spaces if isinstance(s, PoincareBall))
-    return keeper(optimizer, **options) if keeper else optimizer
-
-
-def keeper_of(variables: Sequence[tf.Variable]) -> type | None:
-    """The optimizer that keeps rows in the spaces that tables declare; None if free."""
-    spaces = {row_space(variable) for variable in variables} - {None}
-    if any(isinstance(space, PoincareBall) for space in spaces):
-        return PoincareOptimizer
-    return UnitBallOptimizer if spaces else None
-
-
-def constructor_defaults(model: type) -> dict[str, Any]:
-    """Keywords of a model's constructor, and of those it calls, with their defaults."""
-    found: dict[str, Any] = {}
-    for owner in model.__mro__[: model.__mro__.index(Recommender) + 1]:
-        if "__init__" in vars(owner):
-            taken = inspect.signature(vars(owner)["__init__"]).parameters.values()
-            for given in taken:
-                if given.kind is given.KEYWORD_ONLY and given.name != "embedding":
-                    found.setdefault(given.name, given.default)
-    return found
 
 
 def as_matrix(neg_items: tf.Tensor) -> tf.Tensor:

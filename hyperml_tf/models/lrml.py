@@ -6,11 +6,11 @@ import tf_keras as keras
 from hyperml_tf.layers import PullPushLoss, UnitBallEmbedding
 from hyperml_tf.layers.embedding import SERIALIZABLE
 from hyperml_tf.models.base import FusedStep, TableRecommender
-from hyperml_tf.models.definition import (
+from hyperml_tf.models.definition import Definition
+from hyperml_tf.models.options import (
     PULL_PUSH,
     TRAINING,
     TRIPLETS,
-    Definition,
     Option,
 )
 

@@ -16,7 +16,7 @@ import ml_collections
 from ml_collections import config_dict
 
 from hyperml_tf.models import DEFINITIONS, Definition
-from hyperml_tf.models.definition import NEVER, ConfigError
+from hyperml_tf.models.options import NEVER, ConfigError
 
 #: Marks settings with options beyond the paper.
 BEYOND = "+"

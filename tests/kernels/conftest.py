@@ -7,8 +7,8 @@ import tf_keras as keras
 
 from hyperml_tf.kernels import compiler
 from hyperml_tf.models import DEFINITIONS
-from hyperml_tf.models.base import in_their_spaces
 from hyperml_tf.optimizers import LazyAdam
+from hyperml_tf.optimizers.keeping import in_their_spaces
 
 OPTIMIZERS = {
     "adam": lambda rate: LazyAdam(rate),

@@ -8,7 +8,8 @@ import tensorflow as tf
 import tf_keras as keras
 
 from hyperml_tf.models import DEFINITIONS, HyperML
-from hyperml_tf.models.base import constructor_defaults, metric_init_scale
+from hyperml_tf.models.base import metric_init_scale
+from hyperml_tf.models.options import constructor_defaults
 from hyperml_tf.optimizers import LazyAdam, PoincareOptimizer
 
 EVERY = pytest.mark.parametrize("key", DEFINITIONS)
