@@ -31,9 +31,7 @@ def compiled():
         pytest.skip(str(reason))
 
 
-def make(
-    key, optimizer="adam", users=12, items=9, rate=1e-2, rescale=True, **changes
-):  # fmt: skip
+def make(key, optimizer="adam", users=12, items=9, rate=1e-2, rescale=True, **changes):
     """A compiled model with slots; equal arguments give equal bits."""
     options = {
         **dict(dim=16, init_scale=0.1, dropout=0.0, c=1.0, margin=0.5, loss="hinge"),
