@@ -8,12 +8,7 @@ from hyperml_tf.layers.embedding import SERIALIZABLE
 from hyperml_tf.models.base import FusedStep, TableRecommender
 from hyperml_tf.models.definition import Definition
 from hyperml_tf.models.hyperml import points_of_tangents
-from hyperml_tf.models.options import (
-    CURVATURE,
-    TRAINING,
-    TRIPLETS,
-    Option,
-)
+from hyperml_tf.models.options import CURVATURE, TRAINING, TRIPLETS, Option
 
 
 @SERIALIZABLE

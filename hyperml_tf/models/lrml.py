@@ -7,12 +7,7 @@ from hyperml_tf.layers import PullPushLoss, UnitBallEmbedding
 from hyperml_tf.layers.embedding import SERIALIZABLE
 from hyperml_tf.models.base import FusedStep, TableRecommender
 from hyperml_tf.models.definition import Definition
-from hyperml_tf.models.options import (
-    PULL_PUSH,
-    TRAINING,
-    TRIPLETS,
-    Option,
-)
+from hyperml_tf.models.options import PULL_PUSH, TRAINING, TRIPLETS, Option
 
 
 @SERIALIZABLE

@@ -229,9 +229,7 @@ L2 = Option(
     grid=ours(0.0, 0.001, 0.003, 0.01, 0.03, 0.1),
 )
 CURVATURE = Option(
-    "c",
-    "The ball has the curvature -c; 0 is flat space.",
-    range=(0.0, 1e6),
+    "c", "The ball has the curvature -c; 0 is flat space.", range=(0.0, 1e6)
 )
 
 #: How rows that are points of the Poincaré ball are moved.
