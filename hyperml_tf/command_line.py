@@ -133,9 +133,11 @@ def _parse(
     arguments: list[str], module: str, description: str, words: Sequence[str]
 ) -> list[str]:
     arguments = [_with_committed_file(argument) for argument in arguments]
-    if any(a in ("--help", "-h", "-help") for a in arguments[1:]):
+    asked = [a for a in arguments[1:] if a in ("--help", "-h", "-help")]
+    if asked and not any(a.startswith("--config=") for a in arguments):
         print(_help(module, description))
         sys.exit(0)
+    arguments = [a for a in arguments if a not in asked]
     try:
         rest = FLAGS(arguments)
     except (flags.Error, InputError) as error:
@@ -144,6 +146,9 @@ def _parse(
         _fail(f"this model's config has no such field: config.{_unquoted(error)}", 2)
     except Exception as error:  # a config file is the user's code: anything may come
         _fail(f"{type(error).__name__}: {error}", 2)
+    if asked:
+        print(_help(module, description), _fields(), sep="\n\n")
+        sys.exit(0)
     unexpected = [word for word in rest[1:2] if word not in words] or rest[2:]
     if unexpected:
         _fail(f"unexpected argument {unexpected[0]!r}; see --help", 2)
@@ -180,6 +185,13 @@ def _help(module: str, description: str) -> str:
             text += f" [{default}]"
         lines.append(f"  --{flag.name:<{width}}  {text}")
     return "\n".join(lines)
+
+
+def _fields() -> str:
+    """The fields of the config that --config names."""
+    from hyperml_tf.training import configuration
+
+    return configuration.described(FLAGS.config)
 
 
 def _guarded(main: Callable[[], int | None]) -> int:

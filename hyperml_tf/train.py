@@ -11,7 +11,8 @@ from hyperml_tf import command_line, runtime, training
 _CONFIG = config_flags.DEFINE_config_file(
     "config",
     None,
-    "FILE[:MODEL] holds the settings; --config.FIELD=… changes one.",
+    "FILE[:MODEL] holds the settings; --config.FIELD=… changes one. With it, --help "
+    "lists the model's fields.",
 )
 _SEED = flags.DEFINE_integer(
     "seed", 0, "All randomness starts from this number.", lower_bound=0
