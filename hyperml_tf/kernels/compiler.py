@@ -114,7 +114,6 @@ def _compile(path: pathlib.Path) -> None:
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".build") as folder:
         sources = _files("*.cc")
         objects = [os.path.join(folder, f"{source.stem}.o") for source in sources]
-        # A thread a unit: most of the work is reading TensorFlow's headers.
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
             list(
                 pool.map(
