@@ -134,7 +134,6 @@ def _compile(path: pathlib.Path) -> None:
     ):
         sources = _files("*.cc")
         objects = [os.path.join(folder, f"{source.stem}.o") for source in sources]
-        # A thread a unit: most of the work is reading TensorFlow's headers.
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
             list(
                 pool.map(
