@@ -114,4 +114,4 @@ def main(folder: pathlib.Path) -> None:
 
 
 if __name__ == "__main__":
-    main(pathlib.Path(*sys.argv[1:2] or [FOLDER]))
+    main(pathlib.Path(sys.argv[1]) if sys.argv[1:] else FOLDER)
