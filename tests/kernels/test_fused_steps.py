@@ -144,7 +144,7 @@ def test_steps_equal_the_reference_with_softplus(key, margin, rng):
     [
         ("cml", {"norm_penalty": 0.3}),
         ("hyperml", {"rescale": False}),
-        ("hyperbolic_mf", {"c": 2.0}),
+        ("hyperbolic_mf", {"origin_weight": 0.2, "c": 2.0}),
         ("hyperbolic_mf", {"origin_weight": 0.2}),
         ("hyperbolic_mf", {"origin_weight": 0.2, "c": 0.0}),
     ],
