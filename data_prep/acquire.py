@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -37,10 +38,15 @@ class Source:
 def from_table(path: Path, columns: table.Columns) -> Source:
     """Rows of a table of any dataset."""
     return Source(
-        description={"kind": "table", "path": str(path), "url": None},
-        checksums={path.name: folder.sha256(path)},
+        description={"kind": "table", "path": shown(path), "url": None},
+        checksums={shown(path.name): folder.sha256(path)},
         read=lambda: table.read_table(path, columns),
     )
+
+
+def shown(path: Path | str) -> str:
+    """A path as stats.json can hold it: bytes that are not UTF-8 are escaped."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def is_at_hand(dataset: Dataset, raw_dir: Path) -> bool:

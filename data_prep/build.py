@@ -31,6 +31,7 @@ def build(
     seed: int,
     min_user_interactions: int = 0,
     k_core_near: Paper | None = None,
+    hold_out: bool = True,
 ) -> Prepared:
     """Indexes ids, orders and de-duplicates, filters, splits, draws negatives.
 
@@ -39,6 +40,7 @@ def build(
         seed: root of the evaluation negatives' streams.
         min_user_interactions: users with fewer distinct items are left out.
         k_core_near: keep the k-core whose counts are nearest to these.
+        hold_out: False keeps every row for training.
 
     Raises:
         InputError: nothing is left, or nothing could be held out.
@@ -51,6 +53,7 @@ def build(
     item, item_ids = index_ids(rows.item, "item")
     rows.item = None
     dated, time = np.ones(read, bool), None
+    ordered_by = "file order" if rows.time is None else "time"
     if rows.time is not None:
         dated = rows.time.is_valid().to_numpy()
         time = rows.time.fill_null(0).to_numpy()
@@ -89,9 +92,10 @@ def build(
             f"{users:,} users and {items:,} items are left of {read:,} rows "
             f"({_reasons(dropped, duplicates)}); at least 2 of each are needed"
         )
-    parts = split.leave_one_out(user, item, dated, users)
+    held_out = dated if hold_out else np.zeros(kept, bool)
+    parts = split.leave_one_out(user, item, held_out, users)
     held = parts.test_item >= 0
-    if not held.any():
+    if hold_out and not held.any():
         raise InputError(
             f"no user has {split.MIN_INTERACTIONS} distinct items of which two are "
             "dated, so nothing can be held out for evaluation; give more "
@@ -112,6 +116,7 @@ def build(
         "held_out_users": int(held.sum()),
         "density": kept / (users * items),
         "density_table1": (kept + 2 * users) / (users * items),
+        "ordered_by": ordered_by,
         "undated": int(kept - dated.sum()),
         "duplicates_dropped": duplicates,
         "rows_dropped": dropped,

@@ -6,7 +6,9 @@ Results and progress go to stdout, warnings and errors to stderr, one a line.
 from __future__ import annotations
 
 import argparse
+import io
 import logging as standard_logging
+import os
 import re
 import sys
 from pathlib import Path
@@ -64,12 +66,13 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         help="take the interactions from a CSV, "
         "CSV.GZ or Parquet file; KEY may be a new name then",
     )
-    flag("--user_column", metavar="NAME", help="of the table [user]")
-    flag("--item_column", metavar="NAME", help="of the table [item]")
+    flag("--user_column", metavar="NAME", type=_utf8, help="of the table [user]")
+    flag("--item_column", metavar="NAME", type=_utf8, help="of the table [item]")
     flag(
         "--time_column",
         metavar="NAME",
-        help="of the table [timestamp, else position]; empty: rows are in time order",
+        type=_utf8,
+        help="of the table [timestamp, else position]; none: rows are in time order",
     )
     flag(
         "--items",
@@ -77,6 +80,13 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         type=Path,
         help="titles and genres: a table with columns item, title, genres (A|B|C)",
     )
+    for name, default in (
+        ("items_item", "--item_column, item"),
+        ("title", "title, if there"),
+        ("genres", "genres, if there"),
+    ):
+        help = f"of the items [{default}]"
+        flag(f"--{name}_column", metavar="NAME", type=_utf8, help=help)
     flag("--mirror", metavar="URL", help="download from here instead of the publisher")
     flag(
         "--seed",
@@ -108,6 +118,11 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     return options
 
 
+def _utf8(name: str) -> str:
+    """A column's name as typed, whatever the locale."""
+    return os.fsencode(name).decode("utf-8", "surrogateescape")
+
+
 def _keys(dataset: str | None) -> list[str]:
     named = [key.strip() for key in (dataset or "").split(",")]
     keys = [k for key in named for k in (PAPER_KEYS if key == "all" else [key]) if k]
@@ -132,6 +147,10 @@ def _problem(options: argparse.Namespace) -> str | None:
         for name in ("user_column", "item_column", "time_column"):
             if getattr(options, name) is not None:
                 return f"--{name} goes with --table=FILE"
+    if options.items is None:
+        for name in ("items_item_column", "title_column", "genres_column"):
+            if getattr(options, name) is not None:
+                return f"--{name} goes with --items=FILE"
     if options.seed < 0:
         return f"--seed={options.seed}: a seed is 0 or more"
     if options.mirror and not re.match(r"https?://[^/]", options.mirror):
@@ -146,6 +165,9 @@ def set_up_logging() -> None:
     logger = logging.get_absl_logger()
     logger.propagate = False
     logger.handlers.clear()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name that it cannot show
+            stream.reconfigure(errors="backslashreplace")
     for stream, wanted in ((sys.stdout, _is_info), (sys.stderr, _is_problem)):
         handler = standard_logging.StreamHandler(stream)
         handler.addFilter(wanted)

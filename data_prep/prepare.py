@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 import pyarrow as pa
 from absl import logging
 
-from data_prep import acquire, command_line, folder, table1
+from data_prep import acquire, command_line, folder, split, table1
 from data_prep.build import build
 from data_prep.errors import InputError, MissingInputError
 from data_prep.parsers import table
@@ -75,7 +75,11 @@ def prepare(key: str, options: argparse.Namespace) -> str:
     began = time.monotonic()
     dataset = DATASETS.get(key)
     target = options.data_dir / key
+    taken: dict[str, Any] = {"columns": None, "items_columns": None}
     if options.table is not None:
+        columns = table.choose(options.table, _columns(options))
+        logging.info("%s: %s", key, columns.described())
+        taken["columns"] = columns._asdict()
         source = acquire.from_table(options.table, _columns(options))
     else:
         assert dataset is not None  # command_line lets no other key through
@@ -85,15 +89,20 @@ def prepare(key: str, options: argparse.Namespace) -> str:
         source = acquire.from_publisher(
             dataset, options.raw_dir, options.mirror, options.allow_checksum_mismatch
         )
-    checksums = source.checksums
+    taken["checksums"] = source.checksums
     if options.items is not None:
-        checksums[f"items:{options.items.name}"] = folder.sha256(options.items)
-    current = _is_current(target, options, checksums)
+        title_columns = table.choose_titles(
+            options.items, _title_columns(options), options.item_column
+        )
+        taken["items_columns"] = title_columns._asdict()
+        name = f"items:{acquire.shown(options.items.name)}"
+        taken["checksums"][name] = folder.sha256(options.items)
+    current = _is_current(target, options, taken)
     if current and not folder.has_leftovers(target):
         return f"{key}: up to date in {target}"
     with folder.replacing(target) as new:
         # Another process may have prepared it while this one waited.
-        if _is_current(target, options, checksums):
+        if _is_current(target, options, taken):
             return f"{key}: up to date in {target}"
         rows = source.read()
         prepared = build(
@@ -104,31 +113,44 @@ def prepare(key: str, options: argparse.Namespace) -> str:
         )
         titles = rows.titles
         if options.items is not None:
-            titles = _titles(options.items, prepared.item_ids)
+            titles = _titles(options.items, title_columns, prepared.item_ids)
         stats = {
             "dataset": key,
             **prepared.stats,
             "source": source.description,
-            "columns": _columns(options)._asdict() if options.table else None,
-            "checksums": checksums,
+            **taken,
             **_against_the_paper(dataset, prepared.stats, options),
         }
         folder.write(
             new, prepared.arrays, prepared.user_ids, prepared.item_ids, titles, stats
         )
         source.keep_checksum()
+    short = stats["short_negative_lists"]
+    if short:
+        logging.warning(
+            "%s: warning: %s of %s held-out users have fewer than %d negatives (%s "
+            "items): metrics among negatives say little of them",
+            key, f"{short:,}", f"{stats['held_out_users']:,}", split.NEGATIVES,
+            f"{stats['items']:,}",
+        )  # fmt: skip
     return _summary(stats, f"{target}, {time.monotonic() - began:.1f} s")
 
 
-def _titles(path: Path, item_ids: list[str]) -> dict[str, tuple[str, str]]:
-    titles = table.read_titles(path)
+def _titles(
+    path: Path, columns: table.TitleColumns, item_ids: list[str]
+) -> dict[str, tuple[str, str]]:
+    titles = table.read_titles(path, columns)
     found = sum(item in titles for item in item_ids)
     if not found:
         raise InputError(
-            f"{path} has none of the {len(item_ids):,} items: its column item has "
-            f"{next(iter(titles), 'nothing')!r}, the interactions have {item_ids[0]!r}"
+            f"{path} has none of the {len(item_ids):,} items: its column "
+            f"{columns.item!r} has {next(iter(titles))!r}, the interactions have "
+            f"{item_ids[0]!r}; name the right column with --items_item_column="
         )
-    logging.info("%s: titles of %d of %d items", path, found, len(item_ids))
+    logging.info(
+        "%s: titles of %d of %d items; %s",
+        path, found, len(item_ids), columns.described(),
+    )  # fmt: skip
     return titles
 
 
@@ -140,24 +162,31 @@ def _columns(options: argparse.Namespace) -> table.Columns:
     )
 
 
+def _title_columns(options: argparse.Namespace) -> table.TitleColumns:
+    return table.TitleColumns(
+        options.items_item_column or "",
+        options.title_column or "",
+        options.genres_column or "",
+    )
+
+
 def _is_current(
-    target: Any, options: argparse.Namespace, checksums: dict[str, str] | None = None
+    target: Any, options: argparse.Namespace, taken: Mapping[str, Any] | None = None
 ) -> bool:
     """Whether `target` is whole and was made from these inputs and settings.
 
-    Without checksums: from the publisher's files, whatever became of them.
+    Without `taken`: from the publisher's files, whatever became of them.
     """
     stats = folder.read_stats(target)
     if stats is None or stats.get("seed") != options.seed:
         return False
     if stats.get("counts_match") is False and not options.allow_count_mismatch:
         return False
-    if checksums is None:
+    if taken is None:
         kind = stats.get("source", {}).get("kind")
         same = kind in ("publisher", "package")
     else:
-        columns = _columns(options)._asdict() if options.table else None
-        same = (stats.get("checksums"), stats.get("columns")) == (checksums, columns)
+        same = all(stats.get(name) == value for name, value in taken.items())
     return same and folder.is_whole(target, stats)
 
 
@@ -189,12 +218,14 @@ def _against_the_paper(
 def _summary(stats: Mapping[str, Any], where: str) -> str:
     dropped = dict(stats["rows_dropped"], **{"repeated": stats["duplicates_dropped"]})
     reasons = ", ".join(f"{n:,} {reason}" for reason, n in dropped.items() if n)
+    order = f"without time: {stats['undated']:,}"
+    if stats["ordered_by"] != "time":
+        order = "no times: rows count in file order"
     return (
         f"{stats['dataset']}: kept {stats['interactions']:,} interactions "
         f"(N + 2U = {stats['interactions_table1']:,}) of {stats['users']:,} users and "
-        f"{stats['items']:,} items; dropped: {reasons or 'none'}; without time: "
-        f"{stats['undated']:,}; held out for {stats['held_out_users']:,} users; in "
-        f"{where}"
+        f"{stats['items']:,} items; dropped: {reasons or 'none'}; {order}; held out "
+        f"for {stats['held_out_users']:,} users; in {where}"
     )
 
 
@@ -206,5 +237,10 @@ def _stop(number: int, frame: object) -> NoReturn:
     raise SystemExit(128 + number)
 
 
-if __name__ == "__main__":
+def run() -> NoReturn:
+    """Runs this command with the flags of the process."""
     sys.exit(main(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    run()

@@ -1,27 +1,67 @@
 """HyperML (WSDM 2020) on TensorFlow: hyperbolic metric learning for recommendation.
 
-TensorFlow Recommenders needs Keras 2, so this package runs on tf_keras: it sets
-`TF_USE_LEGACY_KERAS=1` before TensorFlow loads. The rooms of the package, in the
-order in which data flows and imports are allowed:
+    import hyperml_tf as hml
 
-    data, geometry -> layers, optimizers -> models -> kernels, evaluation, serving
-                   -> training -> reproduction
+The names below are loaded when they are first used, so that this import is quick,
+changes nothing in the environment and does not load TensorFlow. Models and layers are
+tf_keras (Keras 2) objects. The rooms of the package, in the order in which data flows
+and imports are allowed:
+
+    geometry -> layers, optimizers -> data, models -> kernels, evaluation, serving
+             -> training -> reproduction
 """
 
-import os
+import importlib
 import sys
-
-if "tensorflow" in sys.modules and os.environ.get("TF_USE_LEGACY_KERAS") != "1":
-    raise ImportError(
-        "TensorFlow was imported before hyperml_tf and without Keras 2; import "
-        "hyperml_tf first, or run with TF_USE_LEGACY_KERAS=1 in the environment."
-    )
-os.environ["TF_USE_LEGACY_KERAS"] = "1"
-# The C++ runtime prints a CUDA error on every machine without a GPU; what matters of
-# its errors reaches Python as exceptions.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# Products of float32 in float32 on a GPU too: TensorFlow's default there, TF32, has 10
-# bits for the mantissa, and scores rank.
-os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")
+import types
 
 __version__ = "0.1.0"
+
+#: Public name -> the module that has it.
+_NAMES = {
+    "Interactions": "hyperml_tf.data.interactions",
+    **dict.fromkeys(
+        ("HyperML", "HyperTS", "HyperbolicMF", "MFBPR", "CML", "LRML", "MLP", "NCF"),
+        "hyperml_tf.models",
+    ),
+    **dict.fromkeys(
+        ("PoincareEmbedding", "GyrovectorDistance", "PullPushLoss", "DistortionLoss"),
+        "hyperml_tf.layers",
+    ),
+    **dict.fromkeys(
+        ("PoincareOptimizer", "LazyAdam", "RiemannianAdam"), "hyperml_tf.optimizers"
+    ),
+    "evaluate": "hyperml_tf.evaluation.protocol",
+    "export": "hyperml_tf.serving.saved_model",
+    "recommend": "hyperml_tf.serving.exported",
+}
+_SUBPACKAGES = ("geometry",)
+
+__all__ = [*_NAMES, *_SUBPACKAGES]
+
+
+def __getattr__(name: str):
+    if name in _NAMES:
+        return getattr(importlib.import_module(_NAMES[name]), name)
+    if name in _SUBPACKAGES:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+class _Package(types.ModuleType):
+    """This package, in which `evaluate`, `export` and `recommend` are functions.
+
+    The commands of the same names are modules, run as `python -m hyperml_tf.export`.
+    Python would put such a module in the function's place when it is imported.
+    """
+
+    def __setattr__(self, name, value):
+        if not (name in _NAMES and isinstance(value, types.ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -19,19 +19,29 @@ from collections.abc import Callable
 
 from absl import flags
 
-from hyperml_tf import command_line
+from hyperml_tf import command_line, runtime
 from hyperml_tf.errors import InputError
 
-_ROWS = flags.DEFINE_list("rows", ["31000"], "U + I, three fifths of them users.")
-_DIM = flags.DEFINE_integer("dim", 64, "D.", 1)
-_BATCH = flags.DEFINE_integer("batch", 512, "Positives of a step.", 1)
-_THREADS = flags.DEFINE_integer("threads", 1, "TensorFlow's; 0: one a core.", 0)
-_DROPOUT = flags.DEFINE_float("dropout", 0.0, "Of training; the peers have none.")
-_ONLY = flags.DEFINE_list("only", [], "Of the names above, models included.")
-_RECORD = flags.DEFINE_string("record", None, "File to append the lines to.")
-_RUN = flags.DEFINE_string("run", None, "Folder of a finished run, for exactness.")
-_DATA_DIR = flags.DEFINE_string("data_dir", "data", "Prepared datasets.")
-_HERE = flags.DEFINE_string("here", None, "One name, measured in this process.")
+_ROWS = flags.DEFINE_list(
+    "rows", ["31000"], "Tables have this many rows, 3/5 of them users."
+)
+_DIM = flags.DEFINE_integer("dim", 64, "A point has this many coordinates.", 1)
+_BATCH = flags.DEFINE_integer("batch", 512, "A step has this many positives.", 1)
+_THREADS = flags.DEFINE_integer(
+    "threads", 1, "TensorFlow uses this many threads; 0 means one per core.", 0
+)
+_DROPOUT = flags.DEFINE_float(
+    "dropout", 0.0, "Training drops coordinates at this rate."
+)
+_ONLY = flags.DEFINE_list("only", [], "Only these names or models are measured.")
+_RECORD = flags.DEFINE_string("record", None, "The lines are appended to this file.")
+_RUN = flags.DEFINE_string(
+    "run", None, "The exactness of this finished run is measured."
+)
+_DATA_DIR = flags.DEFINE_string(
+    "data_dir", "data", "Prepared datasets are read from this folder."
+)
+_HERE = flags.DEFINE_string("here", None, "This one name is measured, in this process.")
 
 
 def main() -> int:
@@ -61,7 +71,7 @@ def main() -> int:
             failed += done.returncode != 0
             print(done.stdout, end="", flush=True)
             if _RECORD.value:
-                with open(_RECORD.value, "a") as file:
+                with open(_RECORD.value, "a", encoding="utf-8") as file:
                     file.write(done.stdout)
     return 1 if failed else 0
 
@@ -84,11 +94,11 @@ def _measure(name: str, rows: int) -> None:
     from hyperml_tf.reproduction import speed
     from hyperml_tf.serving import measure
     from hyperml_tf.serving.saved_model import INDEXES
-    from hyperml_tf.training import environment, trainer
+    from hyperml_tf.training import environment
 
     # stdout is for JSON alone; building the kernel has a line of its own.
     command_line.log_to(sys.stderr)
-    trainer.use_machine(_THREADS.value, "auto")
+    runtime.use_machine(_THREADS.value, "auto")
     dim, batch = _DIM.value, _BATCH.value
     measures: dict[str, Callable[[], list[dict]]] = {
         **{
@@ -118,8 +128,8 @@ def _measure(name: str, rows: int) -> None:
     }
     for line in measures[name]():
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        said = {"name": name, **common, "peak_rss_mb": round(peak), **line}
-        print(json.dumps(said | {key: machine[key] for key in kept}), flush=True)
+        measured = {"name": name, **common, "peak_rss_mb": round(peak), **line}
+        print(json.dumps(measured | {key: machine[key] for key in kept}), flush=True)
 
 
 def _exactness() -> dict:
@@ -131,5 +141,10 @@ def _exactness() -> dict:
     return line | {"dataset": config.dataset, "run": run.config_hash, "seed": run.seed}
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """Runs this command with the flags of the process."""
     command_line.run(main, __doc__)
+
+
+if __name__ == "__main__":
+    run()

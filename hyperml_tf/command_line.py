@@ -4,17 +4,23 @@
 the remedy; 3 datasets skipped for want of files; 130 interrupted.
 """
 
+import atexit
+import io
 import logging as standard_logging
 import os
+import pathlib
 import re
+import shutil
 import signal
 import sys
+import tempfile
+import types
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from absl import app, flags, logging
 
-from hyperml_tf import kernels
+from hyperml_tf import kernels, reproduction, runtime
 from hyperml_tf.errors import InputError, RunError
 
 if TYPE_CHECKING:  # else --help would load TensorFlow
@@ -22,20 +28,27 @@ if TYPE_CHECKING:  # else --help would load TensorFlow
 
 FLAGS = flags.FLAGS
 
+_INTERRUPTED = "interrupted; the same command goes on where it was"
+
 _in_cluster = False
 
 
 def define_folders() -> tuple[flags.FlagHolder, flags.FlagHolder]:
     """The flags --data_dir and --runs_dir, which every command knows alike."""
-    data_dir = flags.DEFINE_string("data_dir", "data", "Prepared datasets.")
-    runs_dir = flags.DEFINE_string("runs_dir", "runs", "Runs.")
+    data_dir = flags.DEFINE_string(
+        "data_dir", "data", "Prepared datasets are read from this folder."
+    )
+    runs_dir = flags.DEFINE_string("runs_dir", "runs", "Runs are kept in this folder.")
     return data_dir, runs_dir
 
 
 def define_kernel() -> flags.FlagHolder:
     """The flag --kernel of the commands that train."""
     return flags.DEFINE_enum(
-        "kernel", "auto", kernels.CHOICES, "Of the steps; auto: fused where it can be."
+        "kernel",
+        "auto",
+        kernels.CHOICES,
+        "This kernel does the steps; auto is fused wherever possible.",
     )
 
 
@@ -44,17 +57,22 @@ def define_op_determinism() -> flags.FlagHolder:
     return flags.DEFINE_bool(
         "op_determinism",
         False,
-        "Only deterministic TensorFlow kernels: equal bits on a GPU too, slower.",
+        "Only deterministic kernels are used; a GPU then repeats its bits, slowly.",
     )
 
 
 def define_execution() -> tuple[flags.FlagHolder, flags.FlagHolder]:
-    """The flags of the commands that run many, see `executor`; returns the folders'."""
+    """The flags of the commands that start many runs; returns those of the folders."""
     flags.DEFINE_enum(
-        "executor", "local", ("local", "ray"), "Where runs run; ray: RAY_ADDRESS."
+        "executor",
+        "local",
+        ("local", "ray"),
+        "Runs go on here, or on the Ray cluster at RAY_ADDRESS.",
     )
-    flags.DEFINE_integer("jobs", None, "Runs at a time; default: one a core.", 1)
-    flags.DEFINE_integer("threads", 1, "TensorFlow's, of each run.", 0)
+    flags.DEFINE_integer(
+        "jobs", None, "This many runs go on at a time; the default is one per core.", 1
+    )
+    flags.DEFINE_integer("threads", 1, "Each run uses this many TensorFlow threads.", 0)
     define_kernel()
     define_op_determinism()
     return define_folders()
@@ -64,15 +82,14 @@ def executor() -> "Executor":
     """The `reproduction.executors.Executor` that the flags ask for."""
     from hyperml_tf.reproduction import executors
 
-    return executors.make(
-        kind=FLAGS.executor,
-        jobs=FLAGS.jobs,
+    options = executors.Options(
         threads=FLAGS.threads,
         data_dir=FLAGS.data_dir,
         runs_dir=FLAGS.runs_dir,
         kernel=FLAGS.kernel,
         op_determinism=FLAGS.op_determinism,
     )
+    return executors.make(FLAGS.executor, FLAGS.jobs, options)
 
 
 def run(
@@ -81,20 +98,46 @@ def run(
     """Parses flags, calls `main`, and ends the process with its exit code.
 
     Args:
-        main: returns an exit code, None for 0; takes the word given, if any.
+        main: returns an exit code, None for 0; it is called with the word, if there
+            is one.
         description: shown by --help above the flags.
         words: what may be given besides flags, at most one of them.
     """
+    runtime.set_environment()  # before a config file can load TensorFlow
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a title that a terminal cannot show
+            stream.reconfigure(errors="backslashreplace")
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
+    _find_matplotlib_a_home()
     app.run(
         lambda arguments: _guarded(lambda: main(*arguments[1:])),
-        flags_parser=lambda arguments: _parse(arguments, description, words),
+        flags_parser=lambda arguments: _parse(
+            arguments, main.__module__, description, words
+        ),
     )
 
 
-def _parse(arguments: list[str], description: str, words: Sequence[str]) -> list[str]:
-    if any(a in ("--help", "-h", "-help") for a in arguments[1:]):
-        print(_help(description))
+def _find_matplotlib_a_home() -> None:
+    """A temporary folder for matplotlib, which cannot be imported without a home."""
+    try:
+        pathlib.Path.home()
+    except RuntimeError:
+        if "MPLCONFIGDIR" not in os.environ:
+            folder = tempfile.mkdtemp(prefix="matplotlib-")
+            atexit.register(shutil.rmtree, folder, ignore_errors=True)
+            os.environ["MPLCONFIGDIR"] = folder
+
+
+def _parse(
+    arguments: list[str], module: str, description: str, words: Sequence[str]
+) -> list[str]:
+    arguments = [_with_committed_file(argument) for argument in arguments]
+    asked = [a for a in arguments[1:] if a in ("--help", "-h", "-help")]
+    if asked and not any(a.startswith("--config=") for a in arguments):
+        print(_help(module, description))
         sys.exit(0)
+    arguments = [a for a in arguments if a not in asked]
     try:
         rest = FLAGS(arguments)
     except (flags.Error, InputError) as error:
@@ -103,6 +146,9 @@ def _parse(arguments: list[str], description: str, words: Sequence[str]) -> list
         _fail(f"this model's config has no such field: config.{_unquoted(error)}", 2)
     except Exception as error:  # a config file is the user's code: anything may come
         _fail(f"{type(error).__name__}: {error}", 2)
+    if asked:
+        print(_help(module, description), _fields(), sep="\n\n")
+        sys.exit(0)
     unexpected = [word for word in rest[1:2] if word not in words] or rest[2:]
     if unexpected:
         _fail(f"unexpected argument {unexpected[0]!r}; see --help", 2)
@@ -110,18 +156,42 @@ def _parse(arguments: list[str], description: str, words: Sequence[str]) -> list
     return rest
 
 
+def _with_committed_file(argument: str) -> str:
+    """A path run_configs/FILE that is not below the working folder, in the package."""
+    named = re.fullmatch(r"(|--?config=)run_configs/([\w-]+\.py)(:.*)?", argument)
+    if not named or pathlib.Path("run_configs", named[2]).exists():
+        return argument
+    return f"{named[1]}{reproduction.FOLDER / named[2]}{named[3] or ''}"
+
+
 def _unquoted(error: Exception) -> str:
     # ml_collections passes on the repr of a KeyError: quotes and newlines escaped.
     return re.sub(r"\\n", "; ", str(error)).translate({ord(c): None for c in "\\'\""})
 
 
-def _help(description: str) -> str:
+def _help(module: str, description: str) -> str:
+    by_module = FLAGS.flags_by_module_dict()
+    # absl knows the program's own module by argv[0].
+    own = sys.argv[0] if module == "__main__" else module
+    ours = by_module.get(own, []) + by_module.get(__name__, [])
+    width = max(len(flag.name) for flag in ours)
     lines = [description.strip(), "", "flags:"]
-    ours = FLAGS.flags_by_module_dict()
-    for flag in ours.get(sys.argv[0], []) + ours.get(__name__, []):
-        default = "" if flag.default in (None, "") else f" [{flag.default}]"
-        lines.append(f"  --{flag.name:<14} {flag.help}{default}")
+    for flag in ours:
+        text = flag.help.partition(";\n")[0]  # what absl adds to repeatable flags
+        default = flag.default
+        if isinstance(default, list):
+            default = ",".join(default)
+        if default not in (None, "") and default is not False:
+            text += f" [{default}]"
+        lines.append(f"  --{flag.name:<{width}}  {text}")
     return "\n".join(lines)
+
+
+def _fields() -> str:
+    """The fields of the config that --config names."""
+    from hyperml_tf.training import configuration
+
+    return configuration.described(FLAGS.config)
 
 
 def _guarded(main: Callable[[], int | None]) -> int:
@@ -135,19 +205,28 @@ def _guarded(main: Callable[[], int | None]) -> int:
     except OSError as error:
         _fail(f"{error.strerror or error}: {error.filename or ''}", 2)
     except KeyboardInterrupt:
-        _fail("interrupted; the same command goes on where it was", 130)
+        _fail(_INTERRUPTED, 130)
     if _in_cluster:
         leave(code)
     return code
 
 
-def _interrupt(*_) -> NoReturn:
-    """A plain `kill` leaves as Ctrl-C does: files closed, one line said."""
+def _interrupt(number: int, frame: types.FrameType | None) -> NoReturn:
+    """A plain `kill` ends as Ctrl-C does: files are closed, one line is printed.
+
+    Within an import the process ends at once: TensorFlow's imports turn what is raised
+    into errors of their own.
+    """
+    while frame is not None:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            _print_message(_INTERRUPTED)
+            leave(130)
+        frame = frame.f_back
     raise KeyboardInterrupt
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    _say(message)
+    _print_message(message)
     if _in_cluster:
         leave(code)
     sys.exit(code)
@@ -161,7 +240,7 @@ def join_cluster() -> None:
 
 def abort(message: str) -> NoReturn:
     """Ends the process with exit code 1 and one line, from any thread, see `leave`."""
-    _say(message)
+    _print_message(message)
     leave(1)
 
 
@@ -175,7 +254,7 @@ def leave(code: int) -> NoReturn:
     os._exit(code)
 
 
-def _say(message: str) -> None:
+def _print_message(message: str) -> None:
     # TensorFlow warns of what it drops at the end, after the one line that helps.
     standard_logging.disable()
     name = os.path.splitext(os.path.basename(sys.argv[0]))[0]

@@ -9,9 +9,11 @@ from absl import flags
 
 from hyperml_tf import command_line
 
-_RUN = flags.DEFINE_string("run", None, "Folder of a finished run.")
-_FULL = flags.DEFINE_bool("full", False, "Rank in the full catalogue.")
-_SPLIT = flags.DEFINE_enum("split", "test", ["test", "valid"], "Held-out items.")
+_RUN = flags.DEFINE_string("run", None, "The finished run in this folder is scored.")
+_FULL = flags.DEFINE_bool("full", False, "Items are ranked in the full catalogue.")
+_SPLIT = flags.DEFINE_enum(
+    "split", "test", ["test", "valid"], "The held-out items of this split are ranked."
+)
 _DATA_DIR, _ = command_line.define_folders()
 
 
@@ -26,5 +28,10 @@ def main() -> None:
     print(json.dumps(rank(model, data, _SPLIT.value).summary(), indent=1))
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """Runs this command with the flags of the process."""
     command_line.run(main, __doc__)
+
+
+if __name__ == "__main__":
+    run()

@@ -6,12 +6,16 @@ python -m hyperml_tf.export --run=runs/games/hyperml/0123456789ab/seed-0 \
 
 from absl import flags, logging
 
-from hyperml_tf import command_line
+from hyperml_tf import command_line, runtime
 from hyperml_tf.errors import InputError
 
-_RUN = flags.DEFINE_string("run", None, "Folder of a finished run.")
-_OUTPUT = flags.DEFINE_string("output", None, "Folder to write; replaces an export.")
-_INDEX = flags.DEFINE_enum("index", "exact", ["exact", "scann"], "Kind of retrieval.")
+_RUN = flags.DEFINE_string("run", None, "The finished run in this folder is exported.")
+_OUTPUT = flags.DEFINE_string(
+    "output", None, "This folder is written; it may replace an export."
+)
+_INDEX = flags.DEFINE_enum(
+    "index", "exact", ["exact", "scann"], "The export retrieves by this index."
+)
 _DATA_DIR, _ = command_line.define_folders()
 
 
@@ -19,28 +23,22 @@ def main() -> None:
     """Exports, and says what."""
     if not _OUTPUT.value:
         raise InputError("--output=FOLDER is missing, e.g. --output=export/games")
-    import tensorflow as tf
-
     from hyperml_tf.serving import saved_model
     from hyperml_tf.training import finished
 
-    tf.get_logger().setLevel("WARNING")  # it would announce its own asset folder
+    runtime.log_warnings_only()
     config, data, run = finished.open_run(_RUN.value, _DATA_DIR.value)
-    record = saved_model.export(
-        finished.restored(config, data, run),
-        data,
-        {
-            "config": config.to_dict(),
-            "config_hash": run.config_hash,
-            "data_fingerprint": data.fingerprint,
-            "dataset": config.dataset,
-            "model": config.model,
-            "run": str(run.folder),
-            "seed": run.seed,
-        },
-        _OUTPUT.value,
-        _INDEX.value,
-    )
+    origin = {
+        "config": config.to_dict(),
+        "config_hash": run.config_hash,
+        "data_fingerprint": data.fingerprint,
+        "dataset": config.dataset,
+        "model": config.model,
+        "run": str(run.folder),
+        "seed": run.seed,
+    }
+    model = finished.restored(config, data, run)
+    record = saved_model.export(model, data, _OUTPUT.value, _INDEX.value, origin)
     logging.info(
         "%s: %s on %s, %d users, %d items, index: %s",
         _OUTPUT.value,
@@ -48,5 +46,10 @@ def main() -> None:
     )
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """Runs this command with the flags of the process."""
     command_line.run(main, __doc__)
+
+
+if __name__ == "__main__":
+    run()

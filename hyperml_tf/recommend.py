@@ -3,17 +3,23 @@
 python -m hyperml_tf.recommend --model=export/games --user=A3IOUBNGKIQDH6 --k=10
 """
 
+import os
+
 from absl import flags
 
 from hyperml_tf import command_line
 from hyperml_tf.errors import InputError
 
-_MODEL = flags.DEFINE_string("model", None, "Folder written by hyperml_tf.export.")
-_USER = flags.DEFINE_string("user", None, "Raw id of a user.")
-_USERS = flags.DEFINE_string("users", None, "File of raw user ids, one a line.")
-_K = flags.DEFINE_integer("k", 10, "Items per user.", lower_bound=1)
+_MODEL = flags.DEFINE_string(
+    "model", None, "This folder was written by hyperml_tf.export."
+)
+_USER = flags.DEFINE_string("user", None, "The user with this raw id is served.")
+_USERS = flags.DEFINE_string(
+    "users", None, "The users in this file, one raw id per line, are served."
+)
+_K = flags.DEFINE_integer("k", 10, "Each user gets this many items.", 1, 2**31 - 1)
 _EXCLUDE_SEEN = flags.DEFINE_bool(
-    "exclude_seen", True, "Leave out what the user is known to have touched."
+    "exclude_seen", True, "Items that the user is known to have touched are left out."
 )
 
 
@@ -25,7 +31,8 @@ def main() -> None:
 
     one, file = _USER.value, _USERS.value
     if one is not None and file is None:
-        users = [one]
+        # In UTF-8, whatever the locale: the bytes are those that were typed.
+        users = [os.fsencode(one).decode("utf-8", "surrogateescape")]
     elif file is not None and one is None:
         users = read_users(file)
     else:
@@ -34,5 +41,10 @@ def main() -> None:
         print(table, end="\n\n")
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """Runs this command with the flags of the process."""
     command_line.run(main, __doc__)
+
+
+if __name__ == "__main__":
+    run()

@@ -10,13 +10,21 @@ from absl import flags
 
 from hyperml_tf import command_line
 
-_DATASETS = flags.DEFINE_list("datasets", [], "Dataset keys, prepared in --data_dir.")
-_MODELS = flags.DEFINE_list("models", ["hyperml"], "Model keys.")
-_SEEDS = flags.DEFINE_integer("seeds", 5, "Runs of each, seeds 0, 1, ….", 1)
-_EPOCHS = flags.DEFINE_integer("epochs", None, "Instead of the config's.", 1)
-_EVAL_EVERY = flags.DEFINE_integer("eval_every", None, "Instead of the config's.", 1)
+_DATASETS = flags.DEFINE_list(
+    "datasets", [], "These datasets, prepared in --data_dir, are run."
+)
+_MODELS = flags.DEFINE_list("models", ["hyperml"], "These models are run.")
+_SEEDS = flags.DEFINE_integer(
+    "seeds", 5, "Each configuration is run with this many seeds.", 1
+)
+_EPOCHS = flags.DEFINE_integer(
+    "epochs", None, "Runs last this many epochs, whatever their config says.", 1
+)
+_EVAL_EVERY = flags.DEFINE_integer(
+    "eval_every", None, "Runs validate at this interval, whatever their config says.", 1
+)
 _SWEEP = flags.DEFINE_string(
-    "sweep", None, "FIELD:VALUE,VALUE,…: a variant of every config for each value."
+    "sweep", None, "FIELD:VALUE,VALUE,… runs a variant of every config for each value."
 )
 _DATA_DIR, _RUNS_DIR = command_line.define_execution()
 
@@ -43,5 +51,10 @@ def main() -> int:
     return 1 if executor.execute(tasks) else 0
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """Runs this command with the flags of the process."""
     command_line.run(main, __doc__)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,4 +1,4 @@
-"""Tables, figures and report.html, from recorded runs only.
+"""Writes tables, figures and report.html, from recorded runs only.
 
 python -m hyperml_tf.report --runs_dir=runs --output=report
 python -m hyperml_tf.report --record=run_configs/results.csv   updates the record too
@@ -11,16 +11,22 @@ from absl import flags
 
 from hyperml_tf import command_line
 
-_OUTPUT = flags.DEFINE_string("output", "report", "Folder to write; empty: none.")
-_RECORD = flags.DEFINE_string(
-    "record", None, "Record to add the finished runs to, and to report along with them."
+_OUTPUT = flags.DEFINE_string(
+    "output", "report", "The report is written to this folder; '' writes none."
 )
-_RESULTS_MD = flags.DEFINE_string("results_md", None, "Write this from the record.")
-_README = flags.DEFINE_string("readme", None, "Rewrite its table from the record.")
+_RECORD = flags.DEFINE_string(
+    "record", None, "Finished runs are added to this record, and it is reported too."
+)
+_RESULTS_MD = flags.DEFINE_string(
+    "results_md", None, "This document is written from the record."
+)
+_README = flags.DEFINE_string(
+    "readme", None, "The table in this file is rewritten from the record."
+)
 _EMBEDDINGS = flags.DEFINE_bool(
     "embeddings",
     True,
-    "Restore models for Figs 2, 3, 5 and the explorer (seconds a run).",
+    "Models are restored for Figs 2, 3 and 5 and the explorer.",
 )
 _DATA_DIR, _RUNS_DIR = command_line.define_folders()
 
@@ -44,5 +50,10 @@ def _path(name: str | None) -> pathlib.Path | None:
     return pathlib.Path(name) if name else None
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """Runs this command with the flags of the process."""
     command_line.run(main, __doc__)
+
+
+if __name__ == "__main__":
+    run()

@@ -11,22 +11,44 @@ from absl import flags
 
 from hyperml_tf import command_line
 
-_DATASETS = flags.DEFINE_list("datasets", None, "Dataset keys; default: the ten.")
-_MODELS = flags.DEFINE_list("models", None, "Model keys; default: all.")
-_SEEDS = flags.DEFINE_integer("seeds", 5, "Runs of each configuration.", 1)
-_EPOCHS = flags.DEFINE_integer("epochs", None, "Instead of the configs'.", 1)
-_EVAL_EVERY = flags.DEFINE_integer("eval_every", None, "Instead of the configs'.", 1)
-_SEARCH = flags.DEFINE_bool("search", False, "Search settings on validation before.")
-_BUDGET = flags.DEFINE_string("budget", "12", "Of each search; or full.")
-_SWEEPS = flags.DEFINE_bool("sweeps", True, "Run Table 4 and Fig. 4 too.")
-_TABLE = flags.DEFINE_multi_string("table", [], "KEY=FILE: a dataset from a table.")
-_ITEMS = flags.DEFINE_multi_string("items", [], "KEY=FILE: titles and genres.")
-_RAW_DIR = flags.DEFINE_string("raw_dir", "raw", "Where publishers' files lie.")
-_MIRROR = flags.DEFINE_string("mirror", None, "Download from this URL instead.")
-_ALLOW = flags.DEFINE_bool(
-    "allow_count_mismatch", False, "Go on although counts differ from the publisher's."
+_DATASETS = flags.DEFINE_list(
+    "datasets", None, "These datasets are run; the default is all ten."
 )
-_OUTPUT = flags.DEFINE_string("output", "report", "Report folder.")
+_MODELS = flags.DEFINE_list("models", None, "These models are run; the default is all.")
+_SEEDS = flags.DEFINE_integer(
+    "seeds", 5, "Each configuration is run with this many seeds.", 1
+)
+_EPOCHS = flags.DEFINE_integer(
+    "epochs", None, "Runs last this many epochs, whatever their config says.", 1
+)
+_EVAL_EVERY = flags.DEFINE_integer(
+    "eval_every", None, "Runs validate at this interval, whatever their config says.", 1
+)
+_SEARCH = flags.DEFINE_bool(
+    "search", False, "Settings are first searched on validation."
+)
+_BUDGET = flags.DEFINE_string(
+    "budget", "12", "A search tries this many settings; full tries all."
+)
+_SWEEPS = flags.DEFINE_bool("sweeps", True, "Table 4 and Fig. 4 are run too.")
+_TABLE = flags.DEFINE_multi_string(
+    "table", [], "KEY=FILE prepares a dataset from a table."
+)
+_ITEMS = flags.DEFINE_multi_string("items", [], "KEY=FILE gives titles and genres.")
+_RAW_DIR = flags.DEFINE_string(
+    "raw_dir", "raw", "The publishers' files are kept in this folder."
+)
+_MIRROR = flags.DEFINE_string(
+    "mirror", None, "Files are downloaded from this URL instead."
+)
+_ALLOW = flags.DEFINE_bool(
+    "allow_count_mismatch",
+    False,
+    "Counts may differ from the publisher's.",
+)
+_OUTPUT = flags.DEFINE_string(
+    "output", "report", "The report is written to this folder."
+)
 _DATA_DIR, _RUNS_DIR = command_line.define_execution()
 
 
@@ -69,5 +91,10 @@ def main(word: str | None = None) -> int:
     return code
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """Runs this command with the flags of the process."""
     command_line.run(main, __doc__, words=("demo", "test"))
+
+
+if __name__ == "__main__":
+    run()

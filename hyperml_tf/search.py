@@ -1,4 +1,4 @@
-"""Searches on validation, and prints what to commit.
+"""Searches settings on validation, and prints what to commit.
 
 python -m hyperml_tf.search --config=run_configs/games.py:cml --budget=12 --jobs=2
 
@@ -18,30 +18,38 @@ from hyperml_tf import command_line
 
 FLAGS = flags.FLAGS
 _CONFIG = config_flags.DEFINE_config_file(
-    "config", None, "FILE[:MODEL]; a field given by --config.FIELD=… stays fixed."
+    "config", None, "FILE[:MODEL] is searched; --config.FIELD=… fixes a field."
 )
-_BUDGET = flags.DEFINE_string("budget", "12", "Configurations to try, or `full`.")
+_BUDGET = flags.DEFINE_string(
+    "budget", "12", "This many settings are tried; `full` tries all."
+)
 _SPACE = flags.DEFINE_multi_string(
-    "space", [], "FIELD:VALUE,VALUE,…: try these values instead of the grid's."
+    "space", [], "FIELD:VALUE,VALUE,… is tried instead of the grid's values."
 )
-_SEED = flags.DEFINE_integer("seed", 0, "Of every run.", 0)
-_OUTPUT = flags.DEFINE_string("output", None, "Write the best settings here, as JSON.")
+_SEED = flags.DEFINE_integer("seed", 0, "All runs use this seed.", 0)
+_OUTPUT = flags.DEFINE_string(
+    "output", None, "The best settings are written here, as JSON."
+)
 _RECORD = flags.DEFINE_string(
-    "record", None, "Add the candidates to this table (run_configs/searches.csv)."
+    "record",
+    None,
+    "Candidates are added to this table (run_configs/searches.csv).",
 )
 _RECORD_AS = flags.DEFINE_string(
-    "record_as", None, "Name there, instead of the model: `hyperml+`."
+    "record_as",
+    None,
+    "The table gives them this name, such as `hyperml+`.",
 )
 _DATA_DIR, _RUNS_DIR = command_line.define_execution()
 
 
 def main() -> None:
     """Runs the search and prints the candidates, best first."""
-    from hyperml_tf.data import interactions
+    from hyperml_tf.data import prepared
     from hyperml_tf.errors import InputError
+    from hyperml_tf.files import write_atomically
     from hyperml_tf.reproduction import config_files, halving, schedule, searches
     from hyperml_tf.training import configuration as configs
-    from hyperml_tf.training.run_folder import write_atomically
 
     if _CONFIG.value is None:
         raise InputError("--config=run_configs/DATASET.py[:MODEL] is missing")
@@ -50,7 +58,7 @@ def main() -> None:
     config = _CONFIG.value
     configs.resolve(config)
     fixed = config_flags.get_override_values(FLAGS["config"])
-    data = interactions.load(config.dataset, _DATA_DIR.value)
+    data = prepared.load(config.dataset, _DATA_DIR.value)
     executor = command_line.executor()
     budget = None if _BUDGET.value == "full" else int(_BUDGET.value)
     space = dict(schedule.parse_values(text, "space") for text in _SPACE.value)
@@ -68,7 +76,7 @@ def main() -> None:
     changed = halving.departures(found[0].overrides, config)
     path = config_files.path_of(config.dataset)
     if path == config_files.OWN_TABLE:
-        print(f"to train, beside --config={path}:{config_files.name_of(config)}:")
+        print(f"to train, beside --config={path}:{configs.name_of(config)}:")
         lines = halving.as_flags({"dataset": config.dataset} | changed)
     else:
         print(f"to commit, in {path.name}:")
@@ -77,5 +85,10 @@ def main() -> None:
         print(f"    {line}")
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """Runs this command with the flags of the process."""
     command_line.run(main, __doc__)
+
+
+if __name__ == "__main__":
+    run()

@@ -3,34 +3,47 @@
 python -m hyperml_tf.train --config=run_configs/games.py:cml --config.margin=0.2
 """
 
-from absl import flags
+from absl import flags, logging
 from ml_collections import config_flags
 
-from hyperml_tf import command_line, training
+from hyperml_tf import command_line, runtime, training
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config",
     None,
-    "FILE[:MODEL] of run_configs/; change a field by --config.FIELD=…",
+    "FILE[:MODEL] holds the settings; --config.FIELD=… changes one. With it, --help "
+    "lists the model's fields.",
 )
-_SEED = flags.DEFINE_integer("seed", 0, "Root of all randomness.", lower_bound=0)
-_THREADS = flags.DEFINE_integer("threads", 0, "TensorFlow's; 0: one a core.", 0)
+_SEED = flags.DEFINE_integer(
+    "seed", 0, "All randomness starts from this number.", lower_bound=0
+)
+_THREADS = flags.DEFINE_integer(
+    "threads", 0, "TensorFlow uses this many threads; 0 means one per core.", 0
+)
 _STOP_EPOCH = flags.DEFINE_integer(
-    "stop_epoch", None, "Leave the run after this epoch; a later call goes on.", 1
+    "stop_epoch", None, "The run is left after this epoch; a later call goes on.", 1
 )
 _WAIT = flags.DEFINE_bool(
-    "wait", False, "Where another process works on the run: wait for it."
+    "wait", False, "If another process has the run, this one waits for it."
 )
 _KERNEL = command_line.define_kernel()
 _STRATEGY = flags.DEFINE_enum(
-    *("strategy", "none", training.STRATEGIES),
-    "What the run is spread over; the processes of the last two have a TF_CONFIG.",
+    "strategy",
+    "none",
+    training.STRATEGIES,
+    "The run is spread by this strategy; the last two read TF_CONFIG.",
 )
 _DEVICES = flags.DEFINE_integer(
-    "devices", 0, "Of mirrored; 0: all GPUs, or the CPU as one.", 0
+    "devices",
+    0,
+    "The mirrored strategy uses this many; 0 means all GPUs, or the CPU.",
+    0,
 )
 _CLUSTER_TIMEOUT = flags.DEFINE_float(
-    "cluster_timeout", 60, "Seconds that another process may not answer.", 1
+    "cluster_timeout",
+    60,
+    "The run ends when a process has been silent for this many seconds.",
+    1,
 )
 _OP_DETERMINISM = command_line.define_op_determinism()
 _DATA_DIR, _RUNS_DIR = command_line.define_folders()
@@ -38,16 +51,16 @@ _DATA_DIR, _RUNS_DIR = command_line.define_folders()
 
 def main() -> None:
     """Trains, or goes on where an earlier call was interrupted."""
-    from hyperml_tf.data import interactions
+    from hyperml_tf.data import prepared
     from hyperml_tf.training import configuration, launch, strategy, trainer
 
     if _CONFIG.value is None:
         raise configuration.ConfigError(
             "--config=run_configs/DATASET.py[:MODEL] is missing"
         )
-    trainer.use_machine(_THREADS.value, _KERNEL.value)
+    runtime.use_machine(_THREADS.value, _KERNEL.value)
     if _OP_DETERMINISM.value:
-        trainer.use_op_determinism()
+        runtime.use_op_determinism()
     resolved = configuration.resolve(_CONFIG.value)
     strategy.check(_STRATEGY.value, _KERNEL.value, resolved, _DEVICES.value)
     if _STRATEGY.value in ("multi_worker", "parameter_server"):
@@ -57,15 +70,29 @@ def main() -> None:
     )
     if distribution is None:  # this process served another
         return
-    data = interactions.load(resolved.dataset, _DATA_DIR.value)
-    launch.launch(
-        *(resolved, data, _RUNS_DIR.value, _SEED.value),
-        stop_epoch=_STOP_EPOCH.value,
+    data = prepared.load(resolved.dataset, _DATA_DIR.value)
+    if data.users_with_few_negatives:
+        logging.warning(
+            "%d of %d held-out users have fewer than %d negatives (%d items): metrics "
+            "among negatives say little of them",
+            data.users_with_few_negatives,
+            (data.test_item >= 0).sum(),
+            data.test_negatives.shape[1],
+            data.num_items,
+        )
+    execution = trainer.Execution(
         kernel=_KERNEL.value,
+        stop_epoch=_STOP_EPOCH.value,
         wait=_WAIT.value,
         distribution=distribution,
     )
+    launch.launch(resolved, data, _RUNS_DIR.value, _SEED.value, execution)
+
+
+def run() -> None:
+    """Runs this command with the flags of the process."""
+    command_line.run(main, __doc__)
 
 
 if __name__ == "__main__":
-    command_line.run(main, __doc__)
+    run()

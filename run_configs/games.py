@@ -54,8 +54,7 @@ CHOSEN = {
         "negative_choice": "hardest",
         "epochs": 2400,  # at 1,200 it still rises
     },
-    "hyperts+": defaults.PRODUCT
-    | {
+    "hyperbolic_mf": {
         "origin_weight": 0.03,
         "c": 2.0,
         "dim": 128,

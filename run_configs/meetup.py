@@ -71,12 +71,10 @@ CHOSEN = {
         "negatives": 5,
         "negative_choice": "hardest",
     },
-    "hyperts+": defaults.PRODUCT
-    | {
+    "hyperbolic_mf": {
         "origin_weight": 0.01,
         "c": 0.5,
         "dim": 128,
-        "dropout": 0.0,
         "learning_rate": 0.003,
         "negatives": 5,
         "negative_choice": "hardest",

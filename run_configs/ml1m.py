@@ -56,13 +56,7 @@ CHOSEN = {
     "hyperml+": _HARDEST | {"negatives": 10, "distortion_weight": 0.15, "margin": 0.5},
     "cml+": _HARDEST | {"negatives": 10, "dropout": 0.2, "norm_penalty": 0.03},
     "mf_bpr+": _HARDEST | {"l2": 0.001},
-    "hyperts+": _HARDEST
-    | defaults.PRODUCT
-    | {
-        "origin_weight": 3e-4,
-        "c": 2.0,
-        "dropout": 0.0,
-    },
+    "hyperbolic_mf": _HARDEST | {"origin_weight": 3e-4, "c": 2.0},
 }
 
 

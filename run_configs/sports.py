@@ -50,13 +50,7 @@ CHOSEN = {
     "cml": {"learning_rate": 0.01, "dropout": 0.2},
     "cml_warp": {"learning_rate": 3e-4, "dropout": 0.2},
     "mf_bpr": {"l2": 0.03, "learning_rate": 0.003},
-    "hyperts+": defaults.PRODUCT
-    | {
-        "origin_weight": 0.02,
-        "dim": 128,
-        "dropout": 0.0,
-        "learning_rate": 0.002,
-    },
+    "hyperbolic_mf": {"origin_weight": 0.02, "dim": 128, "learning_rate": 0.002},
     "mf_bpr+": {"l2": 0.02, "dim": 128},
     "cml+": {
         "learning_rate": 0.001,

@@ -33,10 +33,8 @@ def make_interactions():
         none = np.full(users, -1, np.int32)
         if negatives is None:
             negatives = np.full((users, 100), -1, np.int32)
-        data = Interactions(
+        return Interactions(
             name="memory",
-            folder=pathlib.Path("memory"),
-            stats={"users": users, "items": num_items, "fingerprint": "memory"},
             train_user=np.repeat(np.arange(users), [len(t) for t in train]).astype(
                 np.int32
             ),
@@ -45,14 +43,10 @@ def make_interactions():
             test_item=none if test is None else np.asarray(test, np.int32),
             valid_negatives=np.asarray(negatives, np.int32),
             test_negatives=np.asarray(negatives, np.int32),
-        )
-        # What a prepared folder would give, read from its files at the first use.
-        data.__dict__.update(
             user_ids=[f"u{user}" for user in range(users)],
             item_ids=[f"i{item}" for item in range(num_items)],
-            items=None,
+            fingerprint="memory",
         )
-        return data
 
     return make
 

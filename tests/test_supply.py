@@ -7,6 +7,7 @@ import re
 import sys
 
 import pytest
+from packaging.requirements import Requirement
 
 try:
     import tomllib
@@ -15,7 +16,8 @@ except ModuleNotFoundError:  # Python 3.10
 
 ROOT = pathlib.Path(__file__).parents[1]
 PACKAGES = ("hyperml_tf", "data_prep", "run_configs")
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT, SETUPTOOLS = PYPROJECT["project"], PYPROJECT["tool"]["setuptools"]
 OURS = {"hyperml_tf", "data_prep", "tests"}
 #: Listed for the sake of another: see the reason in pyproject.toml; run as commands.
 NOT_IMPORTED = {"setuptools"}, {"pytest-xdist", "ruff", "mypy"}
@@ -28,9 +30,16 @@ def canonical(name):
 
 
 def listed(requirements):
-    """{name: version} of exact requirements."""
-    pins = [re.fullmatch(r"([\w.-]+)==([\w.]+)(;.*)?", text) for text in requirements]
-    return {canonical(pin[1]): pin[2] for pin in pins}
+    """{name: versions that are taken}."""
+    parsed = map(Requirement, requirements)
+    return {canonical(need.name): need.specifier for need in parsed}
+
+
+def locked_versions():
+    """{name: version} of requirements.txt."""
+    text = (ROOT / "requirements.txt").read_text()
+    pins = re.findall(r"^([\w.-]+)==([\w.]+)", text, re.MULTILINE)
+    return {canonical(name): version for name, version in pins}
 
 
 DIRECT = listed(PROJECT["dependencies"])
@@ -77,22 +86,19 @@ def test_the_tests_import_what_is_listed():
 def test_requirements_are_exact_hashed_and_hold_everything_listed():
     text = (ROOT / "requirements.txt").read_text()
     lines = text.replace("\\\n", " ").strip().splitlines()
-    locked = {}
     for line in lines:
-        pin, *hashes = line.split()
+        _, *hashes = line.split()
         assert hashes, line
         assert all(re.fullmatch(r"--hash=sha256:[0-9a-f]{64}", h) for h in hashes)
-        locked |= listed([pin])
+    locked = locked_versions()
     assert len(locked) == len(lines)
-    assert (DIRECT | OPTIONAL["test"]).items() <= locked.items()
+    for name, versions in (DIRECT | OPTIONAL["test"]).items():
+        assert versions.contains(locked[name]), name
 
 
 def test_requirements_are_complete():
     """Whatever an installed requirement requires is one too, at a version it takes."""
-    from packaging.requirements import Requirement
-
-    text = (ROOT / "requirements.txt").read_text()
-    locked = listed(re.findall(r"^[\w.-]+==[\w.]+", text, re.MULTILINE))
+    locked = locked_versions()
     for name in locked:
         try:
             needs = importlib.metadata.requires(name) or ()
@@ -101,6 +107,17 @@ def test_requirements_are_complete():
         for need in map(Requirement, needs):
             if need.marker is None or need.marker.evaluate({"extra": ""}):
                 assert need.specifier.contains(locked[canonical(need.name)]), need
+
+
+def test_the_wheel_carries_every_package_and_run_configs():
+    packages = set(SETUPTOOLS["packages"])
+    folders = {
+        ".".join(path.parent.relative_to(ROOT).parts)
+        for package in PACKAGES[:2]
+        for path in (ROOT / package).rglob("__init__.py")
+    }
+    assert packages == folders | {"hyperml_tf.run_configs"}
+    assert SETUPTOOLS["package-dir"] == {"hyperml_tf.run_configs": "run_configs"}
 
 
 @pytest.mark.parametrize("command", ["run_all.sh", ".ci/run"])

@@ -1,265 +1,279 @@
-"""Any table of interactions: CSV, gzipped CSV or Parquet, told by content.
+"""Any table of interactions: CSV, gzipped CSV or Parquet (`table_files`).
 
 Unlike the publishers' files, of which stray lines are dropped and counted, a
 user's own table is taken whole or refused: a row that cannot be read is a row
 its owner would miss. Only two things are quietly fine: an empty time (the row
 is kept in training and never held out) and a repeated pair (see `split`).
-
-Time is a whole or decimal number (seconds, milliseconds, a position: only the
-order counts, so one unit per column) or an ISO 8601 date; none at all means
-that rows are in time order.
+Which column is the time is never guessed where a guess could be wrong.
 """
 
 from __future__ import annotations
 
-import contextlib
-import csv
-import io
-from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as pacsv
-import pyarrow.parquet as pq
+from absl import logging
 
-from data_prep import archives
 from data_prep.errors import InputError
 from data_prep.interactions import Interactions
-from data_prep.parsers.blocks import whole_lines
+from data_prep.parsers import table_values
+from data_prep.parsers.table_files import (
+    ALWAYS_MISSING,
+    MISSING,
+    TableFile,
+    clear_errors,
+    listed,
+    open_table,
+)
 
-# What an empty cell looks like after a trip through pandas, R or SQL.
-MISSING = ["", "nan", "NaN", "NA", "N/A", "<NA>", "null", "NULL", "None"]
-TIME_COLUMNS = ("timestamp", "position")
+NO_TIME = "none"
 
 
 class Columns(NamedTuple):
-    """Column names; `time` None: the first of TIME_COLUMNS that is there."""
+    """Column names; `time`: None to find it, "" or NO_TIME where there is none."""
 
     user: str = "user"
     item: str = "item"
     time: str | None = None
 
+    def described(self) -> str:
+        """What is taken for what, in words."""
+        time = f", time from column {self.time!r}"
+        return (
+            f"user from column {self.user!r}, item from column {self.item!r}"
+            f"{time if self.time else '; no time column: rows count in file order'}"
+        )
 
-def read_table(path: Path, columns: Columns) -> Interactions:
+
+class TitleColumns(NamedTuple):
+    """Column names of a table of items; "" where there is no such column."""
+
+    item: str = "item"
+    title: str = ""
+    genres: str = ""
+
+    def described(self) -> str:
+        """What is taken for what, in words."""
+        named = self._asdict().items()
+        return ", ".join(f"{what} from column {name!r}" for what, name in named if name)
+
+
+def choose(path: Path, asked: Columns) -> Columns:
+    """The columns that are there to be read; `time` is a name or "".
+
+    Raises:
+        InputError: one is not there, or which is the time is not clear.
+    """
+    return _choose(open_table(path), asked)
+
+
+def read_table(path: Path, asked: Columns) -> Interactions:
     """Reads interactions from a table; see the module for what is accepted."""
-    names = _column_names(path)
-    time = columns.time
-    if time is None:
-        time = next((name for name in TIME_COLUMNS if name in names), "")
-    wanted = [columns.user, columns.item, *([time] if time else [])]
-    if len(set(wanted)) < len(wanted):
-        raise InputError(f"{path}: one column is named twice among {wanted}")
-    rows = _read_columns(path, names, wanted)
-    if not rows.num_rows:
-        raise InputError(f"{path}: no rows; a table of interactions is needed")
-    with _clear_errors(path):
-        return Interactions(
-            user=_ids(rows[columns.user], f"{path}: column {columns.user!r}"),
-            item=_ids(rows[columns.item], f"{path}: column {columns.item!r}"),
-            time=_times(rows[time], f"{path}: column {time!r}") if time else None,
-        )
+    file = open_table(path)
+    columns = _choose(file, asked)
+    rows = file.read([name for name in columns if name], MISSING)
+    _refuse_no_rows(path, rows)
+    _refuse_headers(file, rows)
+    time = None
+    if columns.time:
+        with clear_errors(path):
+            where = f"{path}: column {columns.time!r}"
+            time = table_values.times(rows[columns.time], where)
+    read = Interactions(
+        user=_ids(file, rows, columns.user),
+        item=_ids(file, rows, columns.item),
+        time=time,
+    )
+    if asked.time is None and columns.time == "position":
+        _refuse_repeats(path, read)
+    return read
 
 
-def read_titles(path: Path) -> dict[str, tuple[str, str]]:
-    """Titles and genres by raw item id: columns `item`, `title`, `genres`."""
-    names = _column_names(path)
-    wanted = ["item", *(name for name in ("title", "genres") if name in names)]
-    if len(wanted) == 1:
+def choose_titles(path: Path, asked: TitleColumns, item: str | None) -> TitleColumns:
+    """The columns of a table of items that are there to be read.
+
+    Args:
+        path: the table.
+        asked: by name; "" where a flag was not given.
+        item: the table of interactions' name for the item, where it was given.
+    """
+    file = open_table(path)
+    default = item if item and not asked.item and item in file.names else "item"
+    columns = TitleColumns(
+        asked.item or default,
+        asked.title or ("title" if "title" in file.names else ""),
+        asked.genres or ("genres" if "genres" in file.names else ""),
+    )
+    flags = ("--items_item_column", "--title_column", "--genres_column")
+    _refuse_absent(file, dict(zip(flags, columns, strict=True)))
+    if not (columns.title or columns.genres):
         raise InputError(
-            f"{path}: neither a `title` nor a `genres` column among {_listed(names)}"
+            f"{path}: neither a `title` nor a `genres` column among "
+            f"{listed(file.names)}; name one with --title_column= or --genres_column="
         )
-    rows = _read_columns(path, names, wanted)
-    ids = _ids(rows["item"], f"{path}: column 'item'").to_pylist()
-    empty = [None] * len(ids)
-    with _clear_errors(path):
-        texts = [
-            rows[name].cast(pa.string()).to_pylist() if name in wanted else empty
-            for name in ("title", "genres")
-        ]
+    return columns
+
+
+def read_titles(path: Path, columns: TitleColumns) -> dict[str, tuple[str, str]]:
+    """Title and genres by raw item id; genres in a list are joined by `|`."""
+    file = open_table(path)
+    rows = file.read([columns.item], MISSING)
+    _refuse_no_rows(path, rows)
+    _refuse_headers(file, rows)
+    items = _ids(file, rows, columns.item).to_pylist()
+    names = [name for name in columns[1:] if name]
+    texts = file.read(names, ALWAYS_MISSING)
+    with clear_errors(path):
+        title, genres = (
+            _texts(texts[name], f"{path}: column {name!r}")
+            if name
+            else [""] * len(items)
+            for name in columns[1:]
+        )
     return {
-        str(item): (title or "", genres or "")
-        for item, title, genres in zip(ids, *texts, strict=True)
+        str(item): of
+        for item, of in zip(items, zip(title, genres, strict=True), strict=True)
     }
 
 
-def _column_names(path: Path) -> list[str]:
-    with _clear_errors(path):
-        if _is_parquet(path):
-            return pq.read_schema(path).names
-        with archives.open_plain_or_gzip(path) as stream:
-            if b"\0" in stream.peek(4096)[:4096]:  # type: ignore[attr-defined]
-                raise InputError(
-                    f"{path}: binary, and neither gzip nor Parquet; give a CSV, "
-                    "CSV.GZ or Parquet file"
-                )
-            text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
-            return next(csv.reader(text), [])
+def _choose(file: TableFile, asked: Columns) -> Columns:
+    flags = ("--user_column", "--item_column", "--time_column")
+    time = asked.time
+    if time == NO_TIME and NO_TIME in file.names:
+        raise InputError(
+            f"{file.path} has a column {NO_TIME!r}, which --time_column={NO_TIME} "
+            "does not mean; give that column another name"
+        )
+    named = {} if time in (None, "", NO_TIME) else {flags[2]: str(time)}
+    _refuse_absent(file, {flags[0]: asked.user, flags[1]: asked.item, **named})
+    if time is None:
+        return asked._replace(time=_time_column(file, asked))
+    return asked._replace(time=named.get(flags[2], ""))
 
 
-def _read_columns(path: Path, names: list[str], wanted: list[str]) -> pa.Table:
-    for name in wanted:
-        if names.count(name) != 1:
-            how = "no column" if name not in names else "more than one column"
+def _time_column(file: TableFile, asked: Columns) -> str:
+    others = [name for name in file.names if name not in asked[:2]]
+    if "timestamp" in others:
+        _refuse_absent(file, {"--time_column": "timestamp"})
+        return "timestamp"
+    once = [name for name in others if others.count(name) == 1 and name != "position"]
+    first = file.first_rows(once) if once else pa.table({})
+    likely = [
+        name
+        for name in once
+        if table_values.is_named_like_a_time(name)
+        or table_values.look_like_times(first[name])
+    ]
+    if "position" in others and not likely:
+        return "position"
+    if likely:
+        also = "column 'position' or " if "position" in others else ""
+        choices = [f"--time_column={name}" for name in likely[:3]]
+        choices += ["--time_column=position"] if also else []
+        raise InputError(
+            f"{file.path}: {also}column {likely[0]!r} may be the time; say "
+            f"{' or '.join(choices)}, or --time_column={NO_TIME} if the rows stand in "
+            "time order"
+        )
+    return ""
+
+
+def _refuse_absent(file: TableFile, columns: dict[str, str]) -> None:
+    named = {flag: name for flag, name in columns.items() if name}
+    for flag, name in named.items():
+        if file.names.count(name) != 1:
+            how = "no column" if name not in file.names else "more than one column"
             raise InputError(
-                f"{path}: {how} {name!r} among {_listed(names)}; name columns with "
-                "--user_column=, --item_column=, --time_column="
+                f"{file.path}: {how} {name!r} among {listed(file.names)}; name the "
+                f"right one with {flag}="
             )
-    with _clear_errors(path):
-        if _is_parquet(path):
-            return pq.read_table(path, columns=wanted)
-        with archives.open_plain_or_gzip(path) as stream:
-            return _read_csv(stream, str(path), names, wanted)
+    if len(set(named.values())) < len(named):
+        flags = ", ".join(f"{flag}={name}" for flag, name in named.items())
+        raise InputError(f"{file.path}: one column is named twice: {flags}")
 
 
-def _read_csv(
-    stream: IO[bytes], where: str, names: list[str], wanted: list[str]
-) -> pa.Table:
-    # Ids are read as text: `007` is not 7, and no number is too large.
-    parse = pacsv.ParseOptions(newlines_in_values=True)
-    convert = pacsv.ConvertOptions(
-        include_columns=wanted,
-        column_types={name: pa.string() for name in wanted},
-        strings_can_be_null=True,
-        null_values=MISSING,
+def _ids(file: TableFile, rows: pa.Table, name: str) -> pa.ChunkedArray:
+    where = f"{file.path}: column {name!r}"
+    with clear_errors(file.path):
+        ids = table_values.ids(
+            rows[name], where, file.missing, lambda row: file.cell(name, row)
+        )
+    if pa.types.is_string(ids.type):
+        words = pc.is_in(ids, value_set=pa.array(MISSING))
+        if pc.any(words).as_py():
+            row = pc.index(words, True).as_py()
+            logging.info(
+                "%s: %r in data row %s stands in quotes, so it is an id; without them "
+                "it would count as missing",
+                where, ids[row].as_py(), f"{row + 1:,}",
+            )  # fmt: skip
+    return ids
+
+
+def _refuse_no_rows(path: Path, rows: pa.Table) -> None:
+    if not rows.num_rows:
+        raise InputError(f"{path}: no rows below the header; a table needs some")
+
+
+def _refuse_headers(file: TableFile, rows: pa.Table) -> None:
+    """A row of column names is the header of a part that `cat` joined."""
+    written = {
+        text
+        for name in file.names
+        for text in (name, name.lower(), name.upper(), name.capitalize())
+    }
+    marked = {f"\ufeff{text}" for text in written} | {f'\ufeff"{t}"' for t in written}
+    value_set = pa.array(sorted(written | marked), pa.string())
+    header = None
+    for column in map(table_values.plain, rows.columns):
+        if not pa.types.is_string(column.type):
+            return
+        names = pc.is_in(column, value_set=value_set)
+        header = names if header is None else pc.and_(header, names)
+        if not pc.any(header).as_py():
+            return
+    row = pc.index(header, True).as_py()
+    raise InputError(
+        f"{file.path}: data row {row + 1:,} is a header again, as where files were "
+        "joined; take it out"
     )
-    blocks: list[pa.Table] = []
-    for block in whole_lines(stream, where, quoted=True):
-        header = pacsv.ReadOptions(
-            column_names=names,
-            skip_rows_after_names=0 if blocks else 1,
-            block_size=len(block),
-        )
-        blocks.append(pacsv.read_csv(pa.BufferReader(block), header, parse, convert))
-    empty = pa.schema([(name, pa.string()) for name in wanted]).empty_table()
-    return pa.concat_tables([empty, *blocks])
 
 
-def _is_parquet(path: Path) -> bool:
-    with open(path, "rb") as file:
-        return file.read(4) == b"PAR1"
-
-
-def _ids(column: pa.ChunkedArray, where: str) -> pa.ChunkedArray:
-    """Integers or text without gaps; floats only if they are whole numbers."""
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    if pa.types.is_floating(column.type):
-        column = column.cast(pa.float64())
-        column = pc.if_else(pc.is_nan(column), None, column)
-        _refuse_missing(column, where)
-        try:
-            return column.cast(pa.int64())
-        except pa.ArrowInvalid as error:
-            raise InputError(
-                f"{where} holds fractions ({error}); ids are integers or text"
-            ) from error
-    if _is_text(column.type):
-        column = column.cast(pa.string())
-        missing = pc.is_in(column, value_set=pa.array(MISSING))
-        column = pc.if_else(missing, None, column)
-    elif not pa.types.is_integer(column.type):
-        raise InputError(f"{where} is of type {column.type}; ids are integers or text")
-    _refuse_missing(column, where)
-    return column
-
-
-def _refuse_missing(column: pa.ChunkedArray, where: str) -> None:
-    if column.null_count:
-        row = pc.index(column.is_null(), True).as_py()
+def _refuse_repeats(path: Path, rows: Interactions) -> None:
+    """A place on a page comes again for the same user, a place in his order not."""
+    assert rows.time is not None
+    there = rows.time.is_valid()
+    user = rows.user.filter(there).dictionary_encode().combine_chunks()
+    if not len(user):
+        return
+    user = user.indices.to_numpy()
+    position = rows.time.drop_null().to_numpy()
+    order = np.lexsort((position, user))
+    user, position = user[order], position[order]
+    again = (user[1:] == user[:-1]) & (position[1:] == position[:-1])
+    if again.any():
         raise InputError(
-            f"{where}: {column.null_count:,} ids are missing, the first in data row "
-            f"{row + 1:,}; fill them in or take those rows out"
+            f"{path}: column 'position' has {position[1:][again][0]} twice for one "
+            "user, so it may be no order in time; say --time_column=position if it is, "
+            f"or --time_column={NO_TIME} if the rows stand in time order"
         )
 
 
-def _times(column: pa.ChunkedArray, where: str) -> pa.ChunkedArray:
-    """int64 or float64 that order the rows; null where there is no time."""
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
+def _texts(column: pa.ChunkedArray, where: str) -> list[str]:
     kind = column.type
-    if pa.types.is_temporal(kind) and not pa.types.is_time(kind):
-        day = pa.types.is_date32(kind)
-        return column.cast(pa.int32()).cast(pa.int64()) if day else column.cast("int64")
-    if pa.types.is_integer(kind):
-        return column.cast(pa.int64())
-    if pa.types.is_floating(kind):
-        return _finite(column.cast(pa.float64()), where)
-    if _is_text(kind):
-        return _times_from_text(column.cast(pa.string()), where)
-    if pa.types.is_null(kind):
-        return column.cast(pa.int64())
-    raise InputError(f"{where} is of type {kind}; times are numbers or ISO dates")
-
-
-def _times_from_text(column: pa.ChunkedArray, where: str) -> pa.ChunkedArray:
-    column = pc.utf8_trim_whitespace(column)
-    missing = pc.is_in(column, value_set=pa.array(MISSING))
-    column = pc.if_else(missing, None, column)
-    try:
-        return column.cast(pa.int64())
-    except pa.ArrowInvalid:
-        pass
-    try:
-        return _finite(column.cast(pa.float64()), where)
-    except pa.ArrowInvalid:
-        pass
-    parsed = pd.to_datetime(
-        pd.Series(column.to_pandas()), format="ISO8601", utc=True, errors="coerce"
-    )
-    present = ~column.is_null().to_numpy()
-    bad = present & parsed.isna().to_numpy()
-    if bad.any():
-        # Among numbers it is the word or the date that is wrong.
-        numeric = _looks_numeric(column)
-        words = present & ~numeric
-        odd = words if numeric.any() and words.any() else bad
-        row = int(np.flatnonzero(odd)[0])
-        raise InputError(
-            f"{where} holds neither only numbers nor only ISO dates: "
-            f"{column[row].as_py()[:40]!r} in data row {row + 1:,}; leave unknown "
-            "times empty"
-        )
-    return pa.chunked_array([pa.Array.from_pandas(parsed).cast(pa.int64())])
-
-
-def _looks_numeric(column: pa.ChunkedArray) -> np.ndarray:
-    number = pc.match_substring_regex(column, r"^[+-]?[0-9.]+([eE][+-]?[0-9]+)?$")
-    return pc.fill_null(number, False).to_numpy()
-
-
-def _finite(column: pa.ChunkedArray, where: str) -> pa.ChunkedArray:
-    column = pc.if_else(pc.is_nan(column), None, column)
-    if pc.any(pc.is_inf(column)).as_py():
-        row = pc.index(pc.is_inf(column), True).as_py()
-        raise InputError(
-            f"{where}: the time in data row {row + 1:,} is infinite; leave unknown "
-            "times empty"
-        )
-    return column
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
-
-
-def _listed(names: list[str]) -> str:
-    shown = ", ".join(repr(name[:40]) for name in names[:12])
-    return f"the columns {shown}{' …' if len(names) > 12 else ''}"
-
-
-@contextlib.contextmanager
-def _clear_errors(path: Path) -> Iterator[None]:
-    """Arrow's and Python's reading errors as one line that names the file."""
-    try:
-        yield
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{path}: not UTF-8 text ({error.reason}); save it as UTF-8"
-        ) from error
-    except (pa.ArrowException, csv.Error) as error:
-        text = " ".join(str(error).split())[:300]
-        raise InputError(f"{path}: cannot be read: {text}") from error
+    if (
+        pa.types.is_list(kind)
+        or pa.types.is_large_list(kind)
+        or pa.types.is_fixed_size_list(kind)
+        or pa.types.is_list_view(kind)
+        or pa.types.is_large_list_view(kind)
+    ) and not pa.types.is_nested(kind.value_type):
+        cells = column.to_pylist()
+        return ["|".join(str(v) for v in c or () if v is not None) for c in cells]
+    if pa.types.is_nested(kind):
+        raise InputError(f"{where} is of type {kind}; give text, genres as A|B|C")
+    texts = table_values.plain(column).cast(pa.string()).to_pylist()
+    return ["" if text is None or text == "\\N" else text for text in texts]

@@ -1,192 +1,147 @@
-"""Reads a prepared folder, the only thing shared with `data_prep`.
+"""One dataset of user-item interactions, as arrays.
 
-The folder's format is DESIGN's: `.npy` arrays of int32, sorted by user then time, raw
-ids one a line, and `stats.json` with the shapes and checksums of them all. Arrays are
-memory-mapped, so many runs on one machine share one copy. Whatever is read is compared
-with its checksum before: a bit that turned on the disk would be a wrong number in a
-table, and reading everything once costs less than importing TensorFlow.
+An `Interactions` comes from a pandas frame (`Interactions.from_dataframe`), from a
+folder that `python -m data_prep.prepare` wrote (`Interactions.load`), or from arrays
+(its constructor). Training, evaluation and export need nothing else of the data.
 """
+
+from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
-import io
-import json
 import pathlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from hyperml_tf.errors import InputError
-
-FORMAT_VERSION = 1
-
-
-class DataError(InputError):
-    """A prepared folder that cannot be used; the message says what, where, remedy."""
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Interactions:
-    """One prepared dataset. U users, I items, N training interactions.
+    """U users, I items and N training interactions, with the items held out.
 
     Attributes:
-        name: dataset key.
-        folder: where it lies.
-        stats: contents of `stats.json`.
-        train_user: [N] int32, sorted.
-        train_item: [N] int32, each user's in time order.
-        valid_item: [U] int32, -1 where nothing is held out.
-        test_item: [U] int32, likewise.
-        valid_negatives: [U, 100] int32, padded with -1 where fewer are eligible.
-        test_negatives: [U, 100] int32, likewise.
+        name: what the dataset is called in messages and records.
+        train_user: [N] int32 user indices, sorted.
+        train_item: [N] int32 item indices, each user's in time order.
+        valid_item: [U] int32 item held out for validation; -1 where there is none.
+        test_item: [U] int32 item held out for the test; likewise.
+        valid_negatives: [U, C] int32 items that each user never touched, among which
+            the validation item is ranked; padded with -1 where fewer are eligible.
+        test_negatives: [U, C] int32, likewise for the test item.
+        user_ids: U raw ids, by index.
+        item_ids: I raw ids, by index.
+        items: columns item, title and genres, one row an item; None without titles.
+        fingerprint: SHA-256 of the arrays. Every run's configuration hash covers it.
     """
 
     name: str
-    folder: pathlib.Path
-    stats: dict
     train_user: np.ndarray
     train_item: np.ndarray
     valid_item: np.ndarray
     test_item: np.ndarray
     valid_negatives: np.ndarray
     test_negatives: np.ndarray
+    user_ids: Sequence[str]
+    item_ids: Sequence[str]
+    items: pd.DataFrame | None = None
+    fingerprint: str = ""
+
+    @classmethod
+    def from_dataframe(
+        cls,
+        frame: pd.DataFrame,
+        user: str = "user",
+        item: str = "item",
+        time: str | None = None,
+        items: pd.DataFrame | None = None,
+        hold_out: bool = True,
+        seed: int = 0,
+        name: str = "dataframe",
+    ) -> Interactions:
+        """The dataset of a frame, held out and drawn as `data_prep.prepare` does.
+
+        A user's last item in time is held out for the test and the one before it for
+        validation. Each held-out item is ranked among 100 items that the user never
+        touched, drawn once from `seed`. Repeated pairs keep their first row.
+
+        Args:
+            frame: one row an interaction.
+            user: column of the raw user ids, integers or text.
+            item: column of the raw item ids, likewise.
+            time: column of times: numbers, datetimes or ISO dates. A row without a
+                time stays in training. None takes the rows in the frame's order.
+            items: titles and genres, with columns `item` and `title` or `genres`.
+            hold_out: False keeps every interaction for training.
+            seed: root of the evaluation negatives.
+            name: what the dataset is called in messages and records.
+
+        Raises:
+            InputError: a column is missing or cannot be read, or nothing could be
+                held out.
+        """
+        from hyperml_tf.data import frames
+
+        columns = frames.Columns(user, item, time)
+        return frames.split(frame, columns, items, hold_out, seed, name)
+
+    @classmethod
+    def load(cls, folder: str | pathlib.Path) -> Interactions:
+        """The dataset of a folder that `python -m data_prep.prepare` wrote.
+
+        Raises:
+            DataError: the folder is missing, of another format version, or damaged.
+        """
+        from hyperml_tf.data import prepared
+
+        folder = pathlib.Path(folder)
+        return prepared.load(folder.name, folder.parent)
 
     @property
     def num_users(self) -> int:
         """U."""
-        return self.stats["users"]
+        return len(self.user_ids)
 
     @property
     def num_items(self) -> int:
         """I."""
-        return self.stats["items"]
-
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 of the arrays; part of every run's config hash."""
-        return self.stats["fingerprint"]
+        return len(self.item_ids)
 
     @functools.cached_property
     def row_splits(self) -> np.ndarray:
         """[U+1] int64: user u's training rows are row_splits[u]:row_splits[u+1]."""
         return np.searchsorted(self.train_user, np.arange(self.num_users + 1))
 
-    @functools.cached_property
-    def user_ids(self) -> list[str]:
-        """Raw user ids by index."""
-        return self._lines("user_ids.txt", self.num_users)
+    @property
+    def users_with_few_negatives(self) -> int:
+        """How many users with a test item have fewer than C negatives to rank it among.
 
-    @functools.cached_property
-    def item_ids(self) -> list[str]:
-        """Raw item ids by index."""
-        return self._lines("item_ids.txt", self.num_items)
+        Metrics among negatives say little of them.
+        """
+        padded = (self.test_negatives < 0).any(axis=1)
+        return int((padded & (self.test_item >= 0)).sum())
 
-    @functools.cached_property
-    def items(self) -> pd.DataFrame | None:
-        """Columns item, title, genres by item index; None where there are none."""
-        if "items.csv" not in self.stats["files"]:
-            return None
-        path = self.folder / "items.csv"
-        text = io.BytesIO(self._checked(path.name))
-        table = pd.read_csv(text, dtype=str, keep_default_na=False)
-        if len(table) != self.num_items:
-            raise DataError(
-                f"{path} has {len(table)} rows, stats.json says {self.num_items} "
-                f"items; {_remedy(self.folder)}"
-            )
-        return table
+    def triplets(
+        self, batch_size: int = 512, negatives: int = 1, seed: int = 0
+    ) -> tf.data.Dataset:
+        """Batches (users, pos_items, neg_items) for `fit`, one pass an epoch.
 
-    def _lines(self, name: str, count: int) -> list[str]:
-        lines = self._checked(name).decode().split("\n")[:-1]
-        if len(lines) != count:
-            raise DataError(
-                f"{self.folder / name} has {len(lines)} lines, expected {count}; "
-                f"{_remedy(self.folder)}"
-            )
-        return lines
+        Each epoch visits every training interaction once, in an order of its own, and
+        draws new negatives: items that are not among the user's training items.
 
-    def _checked(self, name: str) -> bytes:
-        """Contents of a text file of the folder, if they are what was prepared."""
-        path = self.folder / name
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise DataError(
-                f"cannot read {path} ({error.strerror}); {_remedy(self.folder)}"
-            ) from None
-        _compare(path, hashlib.sha256(content), self.stats["files"][name])
-        return content
+        Args:
+            batch_size: B, positives of a batch.
+            negatives: n, negatives of each positive.
+            seed: root of the order and of the negatives.
 
+        Returns:
+            Batches of int32: users [B], pos_items [B], and neg_items [B], or [B, n]
+            for n > 1. The last batch of an epoch may be smaller.
+        """
+        from hyperml_tf.data.triplets import TripletSampler
 
-def load(name: str, data_dir: str | pathlib.Path = "data") -> Interactions:
-    """Opens `<data_dir>/<name>`.
-
-    Raises:
-        DataError: the folder is missing, of another format version, or damaged.
-    """
-    folder = pathlib.Path(data_dir) / name
-    try:
-        stats = json.loads((folder / "stats.json").read_text())
-        version = stats.get("format_version")
-    except FileNotFoundError:
-        raise DataError(f"no prepared dataset in {folder}; {_remedy(folder)}") from None
-    except (ValueError, AttributeError) as error:
-        raise _damaged(folder, error) from None
-    if version != FORMAT_VERSION:
-        raise DataError(
-            f"{folder} has format version {version}, this program reads "
-            f"{FORMAT_VERSION}; {_remedy(folder)}"
-        )
-    try:
-        described = [stats["users"], stats["items"], stats["fingerprint"]]
-        described += [stats["files"][f"{side}_ids.txt"] for side in ("user", "item")]
-        arrays = {
-            field.name: _array(folder / f"{field.name}.npy", stats["arrays"])
-            for field in dataclasses.fields(Interactions)[3:]
-        }
-    except (KeyError, TypeError) as error:
-        raise _damaged(folder, error) from None
-    return Interactions(name=name, folder=folder, stats=stats, **arrays)
-
-
-def _array(path: pathlib.Path, described: dict) -> np.ndarray:
-    """The array in `path`, memory-mapped, if it is what was prepared."""
-    expected = tuple(described[path.name]["shape"])
-    checksum = described[path.name]["sha256"]
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-        whole = np.memmap(path, mode="r").data
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(
-            f"cannot read {path} ({error}); {_remedy(path.parent)}"
-        ) from None
-    if array.dtype != np.int32 or array.shape != expected:
-        raise DataError(
-            f"{path} holds {array.dtype}{array.shape}, stats.json says "
-            f"int32{expected}; {_remedy(path.parent)}"
-        )
-    _compare(path, hashlib.sha256(whole), checksum)
-    return array
-
-
-def _compare(path: pathlib.Path, digest, expected: str) -> None:
-    if digest.hexdigest() != expected:
-        raise DataError(
-            f"{path} is damaged: its SHA-256 is not the one in stats.json; "
-            f"{_remedy(path.parent)}"
-        )
-
-
-def _damaged(folder: pathlib.Path, error: Exception) -> DataError:
-    return DataError(
-        f"{folder}/stats.json is damaged ({type(error).__name__}: {error}); "
-        f"{_remedy(folder)}"
-    )
-
-
-def _remedy(folder: pathlib.Path) -> str:
-    return (
-        f"run: python -m data_prep.prepare --dataset={folder.name} "
-        f"--data_dir={folder.parent} (and --table=FILE, where it comes from a table)"
-    )
+        return TripletSampler(self, seed, negatives).passes(batch_size)

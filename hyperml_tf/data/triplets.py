@@ -72,7 +72,7 @@ class TripletSampler:
         interactions: the prepared dataset.
         seed: root of the order and of the negatives.
         negatives: n, drawn for each positive, with replacement.
-        compiled: the library of `kernels.build`, for the same draws in less time.
+        compiled: the library of `kernels.compiler`, for the same draws in less time.
         by_popularity: draw negatives in proportion to their training interactions.
 
     Attributes:
@@ -231,19 +231,38 @@ class TripletSampler:
         Returns:
             A dataset of what `draw` returns.
         """
-        starts = self.chunk_starts(batch_size)
-
-        def one_epoch(epoch):
-            drawn = tf.data.Dataset.range(starts.start, starts.stop, starts.step).map(
-                lambda start: self.chunk(epoch, start, batch_size),
-                num_parallel_calls=2,
-                deterministic=True,
-            )
-            return drawn if whole_chunks else drawn.rebatch(batch_size)
-
         epochs = tf.data.Dataset.range(first_epoch, tf.int64.max)
-        ahead = 1 if whole_chunks else BATCHES_PER_CHUNK
-        return epochs.flat_map(one_epoch).prefetch(ahead)
+        batches = epochs.flat_map(
+            lambda epoch: self._one_epoch(epoch, batch_size, whole_chunks)
+        )
+        return batches.prefetch(1 if whole_chunks else BATCHES_PER_CHUNK)
+
+    def passes(self, batch_size: int) -> tf.data.Dataset:
+        """Batches of one epoch: the next epoch each time that it is iterated over.
+
+        Keras iterates once over a dataset of known size in each epoch of `fit`, so
+        `fit` needs no `steps_per_epoch`, and sees what `dataset` gives.
+        """
+        with tf.device("/CPU:0"):
+            epoch = tf.Variable(-1, dtype=tf.int64, trainable=False)
+        batches = (
+            tf.data.Dataset.range(1)
+            .map(lambda _: epoch.assign_add(1))
+            .flat_map(lambda epoch: self._one_epoch(epoch, batch_size))
+        )
+        size = tf.data.experimental.assert_cardinality(self.steps_per_epoch(batch_size))
+        return batches.apply(size).prefetch(BATCHES_PER_CHUNK)
+
+    def _one_epoch(
+        self, epoch: tf.Tensor, batch_size: int, whole_chunks: bool = False
+    ) -> tf.data.Dataset:
+        starts = self.chunk_starts(batch_size)
+        drawn = tf.data.Dataset.range(starts.start, starts.stop, starts.step).map(
+            lambda start: self.chunk(epoch, start, batch_size),
+            num_parallel_calls=2,
+            deterministic=True,
+        )
+        return drawn if whole_chunks else drawn.rebatch(batch_size)
 
     def shares(
         self, batch_size: int, first_epoch: int, replicas: range, of: int

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from hyperml_tf.data.interactions import Interactions
+from hyperml_tf.errors import InputError
 from hyperml_tf.evaluation import metrics
 from hyperml_tf.models.base import Recommender
 
@@ -92,6 +93,38 @@ def full(model: Recommender, interactions: Interactions, split: str) -> Ranking:
         result.ranks[block] = np.where(is_nan.numpy(), candidates, rank)
         result.candidates[block] = candidates
     return result
+
+
+_RANKINGS = {False: sampled, True: full}
+
+
+def evaluate(
+    model: Recommender,
+    interactions: Interactions,
+    split: str = "test",
+    full: bool = False,
+) -> dict[str, float]:
+    """Metrics of a model on the held-out items of a dataset.
+
+    Args:
+        model: a trained model.
+        interactions: the dataset.
+        split: "valid" or "test".
+        full: rank in the full catalogue, instead of among the sampled negatives.
+
+    Returns:
+        Fractions by name, as of `metrics.summary`: hr10, ndcg10, mrr, auc and others.
+
+    Raises:
+        InputError: the dataset has no held-out items.
+    """
+    held_out, _ = _split(interactions, split)
+    if not (held_out >= 0).any():
+        raise InputError(
+            f"{interactions.name} has no held-out items to evaluate on; make it with "
+            "hold_out=True"
+        )
+    return _RANKINGS[full](model, interactions, split).summary()
 
 
 def _compare(model, users, targets, known_row, known_item):

@@ -4,40 +4,33 @@ The library lies in the user's cache directory under a name that covers everythi
 its bits depend on but the compiler's version: source, TensorFlow, flags, processor.
 """
 
-import contextlib
-import fcntl
+import concurrent.futures
 import functools
 import hashlib
 import os
 import pathlib
 import platform
+import re
+import shlex
 import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
 from types import ModuleType
 
 import tensorflow as tf
 from absl import logging
 
+from hyperml_tf import files
 from hyperml_tf.errors import InputError
 
 _SOURCE = pathlib.Path(__file__).parent
-_UNITS = (
-    *("step.cc", "lrml.cc", "warp.cc", "ops.cc"),
-    *("softmax.cc", "softmax_op.cc"),
-)
-_HEADERS = (
-    *("step.h", "trainer.h", "relation.h"),
-    *("softmax.h", "softmax_loops.h", "softmax_rows.h", "product.h", "vector_math.h"),
-)
 # Not -ffast-math: it would set flush-to-zero in the whole process and drop NaNs, by
 # which divergence is seen. Sums are reordered, or they would not vectorise.
 _FLAGS = (
     *("-O3", "-march=native", "-fopenmp-simd", "-fno-math-errno"),
     *("-fno-trapping-math", "-fno-signed-zeros", "-fassociative-math"),
-    *("-fPIC", "-shared", "-w"),
+    *("-fPIC", "-Wall", "-Wextra"),
 )
 
 
@@ -67,7 +60,7 @@ def library_path() -> pathlib.Path:
     path = cache_folder() / f"step-{_key()}.so"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(path.with_suffix(".lock")):
+        with files.locked(path.with_suffix(".lock")):
             if not path.exists():  # another process may have built it meanwhile
                 _compile(path)
     return path
@@ -75,67 +68,93 @@ def library_path() -> pathlib.Path:
 
 def cache_folder() -> pathlib.Path:
     """Where libraries are kept: `$XDG_CACHE_HOME/hyperml_tf`, or below ~/.cache."""
-    base = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
-    return pathlib.Path(base) / "hyperml_tf"
+    base = os.environ.get("XDG_CACHE_HOME")
+    try:
+        return pathlib.Path(base or pathlib.Path.home() / ".cache") / "hyperml_tf"
+    except RuntimeError:
+        raise KernelUnavailable(
+            "this user has no home folder to keep the fused kernel in; set "
+            "XDG_CACHE_HOME to a folder that can be written"
+        ) from None
 
 
 def _key() -> str:
     digest = hashlib.sha256()
-    for unit in (*_UNITS, *_HEADERS):
-        digest.update((_SOURCE / unit).read_bytes())
-    for part in (tf.__version__, *_tensorflow_flags(), *_FLAGS, _processor()):
+    for file in (*_files("*.cc"), *_files("*.h")):
+        digest.update(f"{file.name}\n".encode() + file.read_bytes())
+    flags = (*_tensorflow_flags(), *_FLAGS, *_compiler()[1:])
+    for part in (tf.__version__, *flags, _processor()):
         digest.update(f"{part}\n".encode())
     return digest.hexdigest()[:16]
 
 
+def _files(pattern: str) -> list[pathlib.Path]:
+    return sorted(_SOURCE.glob(pattern))
+
+
 def _tensorflow_flags() -> list[str]:
-    return tf.sysconfig.get_compile_flags() + tf.sysconfig.get_link_flags()
+    """For the compiler, then for the linker; warnings of TensorFlow's are not ours."""
+    flags = tf.sysconfig.get_compile_flags() + tf.sysconfig.get_link_flags()
+    return [re.sub("^-I", "-isystem", flag) for flag in flags]
 
 
 def _processor() -> str:
     """What -march=native depends on."""
     try:
-        lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+        lines = pathlib.Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
     except OSError:
         return platform.processor()
     seen = {line.split(":")[0].strip(): line for line in lines}
     return seen.get("model name", "") + seen.get("flags", seen.get("Features", ""))
 
 
-def _compile(path: pathlib.Path) -> None:
-    compiler = shutil.which(os.environ.get("CXX", "g++"))
-    if compiler is None:
+def _compiler() -> list[str]:
+    """The compiler's command: $CXX, split as a shell does, or g++."""
+    given = os.environ.get("CXX", "")
+    try:
+        return shlex.split(given) or ["g++"]
+    except ValueError as error:
         raise KernelUnavailable(
-            "the fused kernel needs a C++ compiler and there is none: install g++, or "
-            "set CXX"
+            f"CXX={given!r} is no command ({error}); set it to a C++ compiler"
+        ) from None
+
+
+def _compile(path: pathlib.Path) -> None:
+    compiler = _compiler()
+    if shutil.which(compiler[0]) is None:
+        raise KernelUnavailable(
+            f"the fused kernel needs a C++ compiler and there is no {compiler[0]!r}: "
+            "install g++, or set CXX"
         )
     begin = time.monotonic()
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".so")
-    os.close(handle)
-    try:
-        done = subprocess.run(
-            [
-                *(compiler, *_FLAGS, *(str(_SOURCE / unit) for unit in _UNITS)),
-                *("-o", temporary, *_tensorflow_flags()),
-            ],
-            capture_output=True,
-            text=True,
-        )
-        if done.returncode:
-            said = [line for line in done.stderr.splitlines() if "error" in line]
-            raise KernelUnavailable(
-                f"{compiler} could not build the fused kernel: "
-                f"{(said or [f'exit code {done.returncode}'])[0]}"
+    flags = *_FLAGS, *_tensorflow_flags()
+    with (
+        files.replacing_path(path) as library,
+        tempfile.TemporaryDirectory(dir=path.parent, prefix=".build") as folder,
+    ):
+        sources = _files("*.cc")
+        objects = [os.path.join(folder, f"{source.stem}.o") for source in sources]
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(
+                pool.map(
+                    lambda source, made: _run(
+                        *(*compiler, *flags, "-c", str(source), "-o", made)
+                    ),
+                    *(sources, objects),
+                )
             )
-        os.replace(temporary, path)
-    finally:
-        pathlib.Path(temporary).unlink(missing_ok=True)
+        _run(*compiler, "-shared", *objects, "-o", str(library), *flags)
     seconds = time.monotonic() - begin
     logging.info("built the fused kernel in %.0f s: %s", seconds, path)
 
 
-@contextlib.contextmanager
-def _locked(path: pathlib.Path) -> Iterator[None]:
-    with open(path, "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+def _run(compiler: str, *arguments: str) -> None:
+    done = subprocess.run(
+        [compiler, *arguments], capture_output=True, text=True, errors="replace"
+    )
+    if done.returncode:
+        said = [line for line in done.stderr.splitlines() if "error" in line]
+        raise KernelUnavailable(
+            f"{compiler} could not build the fused kernel: "
+            f"{(said or [f'exit code {done.returncode}'])[0]}"
+        )

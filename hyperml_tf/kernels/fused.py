@@ -1,6 +1,5 @@
 """Which models and optimizers have a fused step, and the call of the op."""
 
-from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -8,49 +7,11 @@ import tensorflow as tf
 import tf_keras as keras
 from absl import logging
 
+from hyperml_tf.geometry.spaces import space_of
 from hyperml_tf.kernels import compiler
 from hyperml_tf.kernels.compiler import KernelUnavailable
-from hyperml_tf.models import CML, LRML, MFBPR, CMLWarp, HyperML, HyperTS
 from hyperml_tf.models.base import Recommender
-from hyperml_tf.optimizers import LazyAdam, PoincareOptimizer, UnitBallOptimizer
-
-
-def _hyperbolic(model) -> dict[str, Any]:
-    return {
-        "c": model.c,
-        "margin": model.pull_push.margin,
-        "loss": model.pull_push.loss,
-        "distortion_weight": model.distortion_weight,
-        "product": model.by_product,
-        "origin_weight": model.origin_weight,
-    }
-
-
-def _euclidean(model) -> dict[str, Any]:
-    return {
-        "margin": model.pull_push.margin,
-        "loss": model.pull_push.loss,
-        "norm_penalty": model.norm_penalty,
-    }
-
-
-def _relational(model) -> dict[str, Any]:
-    return {
-        "margin": model.pull_push.margin,
-        "loss": model.pull_push.loss,
-        "memory_size": model.memory.shape[0],
-    }
-
-
-# Class -> the wrapper its optimizer must have, the op's name for it, its attributes.
-_MODELS: dict[type, tuple[type | None, str, Callable[[Any], dict[str, Any]]]] = {
-    HyperML: (PoincareOptimizer, "hyperml", _hyperbolic),
-    HyperTS: (None, "hyperts", _hyperbolic),
-    CML: (UnitBallOptimizer, "cml", _euclidean),
-    CMLWarp: (UnitBallOptimizer, "cml_warp", _euclidean),
-    LRML: (UnitBallOptimizer, "lrml", _relational),
-    MFBPR: (None, "mf_bpr", lambda model: {"l2": model.l2}),
-}
+from hyperml_tf.optimizers import LazyAdam, PoincareOptimizer
 
 # Class -> the op's name, the lists of slots, the hyper-parameters that are attributes.
 _OF_ADAM = ("_momentums", "_velocities"), ("beta_1", "beta_2", "epsilon")
@@ -139,13 +100,18 @@ class FusedSteps:
         optimizer: keras.optimizers.Optimizer,
         batch_size: int,
     ):
-        wrapper, name, attributes = _MODELS.get(type(model), (None, "", None))
-        if attributes is None:
+        # Not one that is inherited: a subclass's loss may be another.
+        if "fused_step" not in vars(type(model)):
             raise KernelUnavailable(f"{type(model).__name__} has no fused kernel")
-        inner: Any = optimizer
-        if wrapper is not None:
-            inner = optimizer.inner if type(optimizer) is wrapper else None  # type: ignore
-        if type(inner) not in _OPTIMIZERS or not _is_plain(optimizer, inner):
+        name, self._tables, settings = model.fused_step()
+        keeps_rows = type(optimizer) is PoincareOptimizer
+        inner: Any = optimizer.inner if keeps_rows else optimizer  # type: ignore
+        free = all(space_of(table).is_free for table in self._tables)
+        if (
+            type(inner) not in _OPTIMIZERS
+            or not _is_plain(optimizer, inner)
+            or not (keeps_rows or free)
+        ):
             raise KernelUnavailable(
                 "only plain adam, adagrad and sgd, with retraction by projection, have "
                 "a fused kernel"
@@ -159,9 +125,6 @@ class FusedSteps:
             )
         self._op = compiler.library().hyperml_steps
         self._optimizer, self._terms = optimizer, model.terms
-        self._tables = [model.user_table.table, model.item_table.table]
-        if isinstance(model, LRML):
-            self._tables += [model.keys, model.memory]
         optimizer.build(model.trainable_variables)
         inner_name, slots, parameters = _OPTIMIZERS[type(inner)]
         self._slots = [
@@ -177,7 +140,7 @@ class FusedSteps:
             "dropout": model.user_dropout.rate,
             "seed": model.user_dropout.seed,
             "rescale": getattr(optimizer, "rescale", False),
-            **attributes(model),
+            **settings,
             **{parameter: getattr(inner, parameter) for parameter in parameters},
         }
 

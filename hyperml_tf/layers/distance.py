@@ -1,14 +1,13 @@
 """The gyrovector distance as a Keras layer."""
 
 import tensorflow as tf
-import tf_keras as keras
 
 from hyperml_tf.geometry import poincare
-from hyperml_tf.layers.embedding import SERIALIZABLE
+from hyperml_tf.layers.layer import SERIALIZABLE, Layer
 
 
 @SERIALIZABLE
-class GyrovectorDistance(keras.layers.Layer):
+class GyrovectorDistance(Layer):
     """d_c(x, y) of Eq. 10, or its square.
 
     Args:

@@ -3,10 +3,9 @@
 from typing import NamedTuple
 
 import tensorflow as tf
-import tf_keras as keras
 
 from hyperml_tf.layers import streams
-from hyperml_tf.layers.embedding import SERIALIZABLE
+from hyperml_tf.layers.layer import SERIALIZABLE, Layer
 
 
 class PartOfStep(NamedTuple):
@@ -26,7 +25,7 @@ class PartOfStep(NamedTuple):
 
 
 @SERIALIZABLE
-class RowDropout(keras.layers.Layer):
+class RowDropout(Layer):
     """Zeroes coordinates at rate ρ and scales the survivors by 1/(1-ρ).
 
     The mask is a function of (seed, step) alone, so a resumed run draws the masks of
@@ -37,7 +36,7 @@ class RowDropout(keras.layers.Layer):
         seed: seed of the masks.
     """
 
-    def __init__(self, rate: float, seed: int = 0, **kwargs):
+    def __init__(self, rate: float = 0.5, seed: int = 0, **kwargs):
         super().__init__(**kwargs)
         if not 0 <= rate < 1:
             raise ValueError(f"dropout must be in [0, 1), got {rate}")

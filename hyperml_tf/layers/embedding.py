@@ -3,10 +3,15 @@
 import tensorflow as tf
 import tf_keras as keras
 
-from hyperml_tf.geometry.row_space import PoincareBall, RowSpace, UnitBall, declare
+from hyperml_tf.geometry.spaces import (
+    Euclidean,
+    PoincareBall,
+    Space,
+    UnitBall,
+    declare,
+)
 from hyperml_tf.layers import streams
-
-SERIALIZABLE = keras.saving.register_keras_serializable("hyperml_tf")
+from hyperml_tf.layers.layer import SERIALIZABLE, Layer
 
 
 class _UniformTable(keras.initializers.RandomUniform):
@@ -23,7 +28,7 @@ class _UniformTable(keras.initializers.RandomUniform):
 
 
 @SERIALIZABLE
-class RowEmbedding(keras.layers.Layer):
+class RowEmbedding(Layer):
     """A table of vectors looked up by row, initialised from U(-α, α).
 
     Args:
@@ -34,7 +39,12 @@ class RowEmbedding(keras.layers.Layer):
     """
 
     def __init__(
-        self, rows: int, dim: int, init_scale: float, seed: int | None = None, **kwargs
+        self,
+        rows: int,
+        dim: int = 64,
+        init_scale: float = 0.01,
+        seed: int | None = None,
+        **kwargs,
     ):
         super().__init__(**kwargs)
         self.rows, self.dim = rows, dim
@@ -46,22 +56,23 @@ class RowEmbedding(keras.layers.Layer):
         """Creates the table and declares where its rows lie."""
         if self.built:
             return
+        space = self._space()
         self.table = self.add_weight(
             name="table",
             shape=(self.rows, self.dim),
             initializer=self._initializer(),
+            # For optimizers that know nothing of spaces; ours do without, see
+            # `optimizers.rows`.
+            constraint=space.project if space.inverse_radius else None,
         )
-        space = self._space()
         declare(self.table, space)
-        for shard in getattr(self.table, "variables", ()):  # of a partitioned table
-            declare(shard, space)
         self.built = True
 
     def _initializer(self) -> keras.initializers.Initializer:
         return _UniformTable(-self.init_scale, self.init_scale, seed=self.seed)
 
-    def _space(self) -> RowSpace:
-        return None
+    def _space(self) -> Space:
+        return Euclidean()
 
     def call(self, ids: tf.Tensor) -> tf.Tensor:
         """Rows [..., D] of `ids` [...]."""
@@ -83,16 +94,22 @@ class PoincareEmbedding(RowEmbedding):
     """A table of points of the Poincaré ball of curvature -c.
 
     The table is declared hyperbolic, so `PoincareOptimizer` rescales its gradients
-    and retracts its rows. At c = 0 the ball is all of ℝᴰ.
+    and retracts its rows. Under any other optimizer a constraint projects the whole
+    table after each step. At c = 0 the ball is all of ℝᴰ.
     """
 
     def __init__(
-        self, rows: int, dim: int, init_scale: float, c: float = 1.0, **kwargs
+        self,
+        rows: int,
+        dim: int = 64,
+        init_scale: float = 0.01,
+        c: float = 1.0,
+        **kwargs,
     ):
         self.c = c
         super().__init__(rows, dim, init_scale, **kwargs)
 
-    def _space(self) -> RowSpace:
+    def _space(self) -> Space:
         return PoincareBall(self.c)
 
     def get_config(self):
@@ -102,7 +119,7 @@ class PoincareEmbedding(RowEmbedding):
 
 @SERIALIZABLE
 class UnitBallEmbedding(RowEmbedding):
-    """A table of Euclidean vectors that `UnitBallOptimizer` keeps at norm <= 1."""
+    """A table of Euclidean vectors of norm at most 1, kept there as on the ball."""
 
-    def _space(self) -> RowSpace:
+    def _space(self) -> Space:
         return UnitBall()

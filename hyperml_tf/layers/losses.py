@@ -5,14 +5,13 @@ and so do the models here. Under Adam the constant factor is immaterial.
 """
 
 import tensorflow as tf
-import tf_keras as keras
 
 from hyperml_tf.geometry import poincare
-from hyperml_tf.layers.embedding import SERIALIZABLE
+from hyperml_tf.layers.layer import SERIALIZABLE, Layer
 
 
 @SERIALIZABLE
-class PullPushLoss(keras.layers.Layer):
+class PullPushLoss(Layer):
     """[m + d²(i, j) - d²(i, k)]₊ of Eq. 11, the hinge of all metric models.
 
     Args:
@@ -20,7 +19,7 @@ class PullPushLoss(keras.layers.Layer):
         loss: "hinge", [·]₊; or "softplus", log(1 + exp(·)), beyond the paper.
     """
 
-    def __init__(self, margin: float, loss: str = "hinge", **kwargs):
+    def __init__(self, margin: float = 0.5, loss: str = "hinge", **kwargs):
         super().__init__(**kwargs)
         self.margin, self.loss = margin, loss
 
@@ -37,7 +36,7 @@ class PullPushLoss(keras.layers.Layer):
 
 
 @SERIALIZABLE
-class DistortionLoss(keras.layers.Layer):
+class DistortionLoss(Layer):
     """Distortion of the pairs (i, j) and (i, k), summed: Eq. 12 with f = identity.
 
     Each pair's term is at least 1, since d_D >= 2 d_E, so the positive part that the

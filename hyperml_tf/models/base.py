@@ -1,24 +1,45 @@
 """The one interface of the recommenders, and what the triplet models share."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
 from hyperml_tf.data.triplets import Share
+from hyperml_tf.geometry.retrieval import Measure, Points
 from hyperml_tf.layers import PartOfStep, RowDropout, RowEmbedding
+from hyperml_tf.models.options import constructor_defaults
+from hyperml_tf.optimizers import LazyAdam, in_their_spaces
+
+
+class FusedStep(NamedTuple):
+    """What the kernel that does a model's steps is told, see `kernels.fused`.
+
+    Attributes:
+        model: the op's name for it.
+        tables: what a step changes, users and items first.
+        settings: attributes of the op.
+    """
+
+    model: str
+    tables: Sequence[tf.Variable]
+    settings: Mapping[str, Any]
 
 
 class Recommender(keras.Model):
     """A model that scores (user, item) pairs and learns from triplets.
 
     Users and items are row indices. Subclasses give `score`, `score_all` and
-    `train_loss`; `fit` takes batches (users, pos_items, neg_items), each [B].
+    `train_loss`. `fit` and `evaluate` take batches (users, pos_items, neg_items), each
+    [B], or [B, n] negatives; `predict((users, items))` returns scores.
 
     Args:
         num_users: U.
         num_items: I.
+        seed: root of all that is random in it.
+        name: Keras's.
 
     Attributes:
         terms: names of the terms that `train_loss` returns.
@@ -28,9 +49,18 @@ class Recommender(keras.Model):
 
     terms: tuple[str, ...] = ("total",)
 
-    def __init__(self, num_users: int, num_items: int, **kwargs):
-        super().__init__(**kwargs)
-        self.num_users, self.num_items = num_users, num_items
+    def __new__(cls, *args, **kwargs):
+        """Keeps the keywords that the constructor is given, for `get_config`."""
+        model = super().__new__(cls, *args, **kwargs)
+        # Past Keras, which tracks what it sees set, and before it is ready for that.
+        object.__setattr__(model, "_given", constructor_defaults(cls) | kwargs)
+        return model
+
+    def __init__(
+        self, num_users: int, num_items: int, *, seed: int = 0, name: str | None = None
+    ):
+        super().__init__(name=name)
+        self.num_users, self.num_items, self.seed = num_users, num_items, seed
         self.term_means = [keras.metrics.Mean(name=f"loss/{t}") for t in self.terms]
         self.kernel: Callable[..., Mapping[str, tf.Tensor]] | None = None
         self.item_biases: RowEmbedding | None = None
@@ -43,6 +73,27 @@ class Recommender(keras.Model):
             # Another replica's NaN gets here by the gradient, a step later.
             aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
         )
+        self.built = True  # constructors make all weights: sizes are known
+
+    @staticmethod
+    def initial_scale(dim: int) -> float:
+        """α of tables [·, dim] where none is given: that of metric learning (§3.1)."""
+        return metric_init_scale(dim)
+
+    def get_config(self):
+        """The arguments of the constructor."""
+        size = {"num_users": self.num_users, "num_items": self.num_items}
+        return self._given | size | {"name": self.name}
+
+    def adapt(self, train_items: np.ndarray) -> None:
+        """Takes what a model without training knows of the interactions [N]."""
+
+    def fused_step(self) -> FusedStep:
+        """The model's steps as the fused kernel does them, if it knows the model.
+
+        A subclass does not inherit it: its loss may be another.
+        """
+        raise NotImplementedError
 
     def score(self, users: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
         """Scores [...] of users [...] and items [...], broadcast; higher is better."""
@@ -70,9 +121,20 @@ class Recommender(keras.Model):
         """
         raise NotImplementedError
 
-    def arrange(self, users, pos_items, neg_items):
-        """The batch as `train_loss` takes it, from n negatives per positive [B, n]."""
+    def arrange(self, users, pos_items, neg_items, chosen_later: bool = False):
+        """The batch as `train_loss` takes it, from n negatives per positive [B, n].
+
+        Args:
+            users: [B].
+            pos_items: [B].
+            neg_items: [B] or [B, n].
+            chosen_later: a kernel chooses among the negatives, step by step.
+        """
         return users, pos_items, neg_items
+
+    def retrieval_points(self) -> Points | None:
+        """Points, and the measure that orders them as `score` does; None for none."""
+        return None
 
     def call(self, inputs):
         """`score` of (users, items), so that Keras can build and predict."""
@@ -113,17 +175,35 @@ class Recommender(keras.Model):
         """
         users, pos_items, neg_items, *share = data
         before = tf.identity(self.optimizer.iterations)
-        terms = (self.kernel or self.step)(
-            *self.arrange(users, pos_items, neg_items), *share
-        )
+        by_kernel = self.kernel is not None
+        batch = self.arrange(users, pos_items, neg_items, chosen_later=by_kernel)
+        terms = (self.kernel or self.step)(*batch, *share)
         finite = tf.math.is_finite(tf.reshape(terms["total"], [-1]))
         leading = tf.reduce_sum(tf.math.cumprod(tf.cast(finite, tf.int64)))
         # Counts on only while every step so far was finite.
         unbroken = tf.cast(tf.equal(self.finite_steps, before), tf.int64)
         self.finite_steps.assign_add(unbroken * leading)
+        return self._recorded(terms, share[0].weight if share else None)
+
+    def test_step(self, data):
+        """The terms of the loss on a batch as `fit` takes it, without dropout."""
+        return self._recorded(self.train_loss(*self.arrange(*data)))
+
+    def _recorded(self, terms, weight=None):
         for term, mean in zip(self.terms, self.term_means, strict=True):
-            mean.update_state(terms[term], share[0].weight if share else None)
+            mean.update_state(terms[term], weight)
         return {mean.name: mean.result() for mean in self.term_means}
+
+    def compile(self, optimizer=None, **options):
+        """As Keras; without an optimizer, lazy Adam that keeps rows in their space."""
+        if optimizer is None:
+            optimizer = in_their_spaces(LazyAdam(1e-3), self.trainable_variables)
+        super().compile(optimizer=optimizer, **options)
+
+    def compile_from_config(self, config):
+        """Compiles a model that was saved compiled, with its optimizer's slots."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
 
     @property
     def metrics(self):
@@ -145,30 +225,38 @@ class TableRecommender(Recommender):
         num_users: U.
         num_items: I.
         dim: D.
-        init_scale: α of the initialiser U(-α, α).
+        init_scale: α of the initialiser U(-α, α); None: `initial_scale`.
         dropout: rate at which coordinates of looked-up rows are zeroed in training.
-        seed: root of initialisation and dropout.
         negative_choice: which of several negatives per positive make triplets:
             "each" of them, or the "hardest", the one that scores highest.
         item_bias: whether items have biases.
-        embedding: layer class of the tables.
+        embedding: layer class of the tables; a subclass's choice, not a user's.
+        **options: see `Recommender`.
+
+    Attributes:
+        measure: what orders the items of a user as `score` does without biases, from
+            their `points`; None where nothing does.
     """
+
+    measure: Measure | None = None
 
     def __init__(
         self,
         num_users: int,
         num_items: int,
         *,
-        dim: int,
-        init_scale: float,
-        dropout: float,
-        seed: int,
+        dim: int = 64,
+        init_scale: float | None = None,
+        dropout: float = 0.5,
         negative_choice: str = "each",
         item_bias: bool = False,
         embedding: Callable[..., RowEmbedding] = RowEmbedding,
+        **options,
     ):
-        super().__init__(num_users, num_items)
-        seeds = spawn_seeds(seed, 6)
+        super().__init__(num_users, num_items, **options)
+        seeds = spawn_seeds(self.seed, 6)
+        if init_scale is None:
+            init_scale = self.initial_scale(dim)
         self.user_table = embedding(
             num_users, dim, init_scale, seed=seeds[0], name="users"
         )
@@ -183,12 +271,12 @@ class TableRecommender(Recommender):
             # A table of its own, so that a step touches its rows alone.
             self.item_biases = RowEmbedding(num_items, 1, 0.0, name="item_biases")
 
-    def arrange(self, users, pos_items, neg_items):
+    def arrange(self, users, pos_items, neg_items, chosen_later=False):
         """Triplets [B'] from batches with one negative [B] or several [B, n]."""
         if len(neg_items.shape) == 1:
             return users, pos_items, neg_items
         if self.negative_choice == "hardest":
-            if self.kernel is not None:  # which chooses by itself, step by step
+            if chosen_later:
                 return users, pos_items, neg_items
             scores = self.score(users[:, tf.newaxis], neg_items)
             hardest = tf.argmax(scores, axis=1)
@@ -214,11 +302,31 @@ class TableRecommender(Recommender):
         pos_item, neg_item = tf.split(item, 2)
         return user, pos_item, neg_item
 
+    @property
+    def tables(self) -> list[tf.Variable]:
+        """The table of the users and that of the items."""
+        return [self.user_table.table, self.item_table.table]
+
     def biases(self, items: tf.Tensor) -> tf.Tensor:
         """b [...] of items [...]; 0 for a model without."""
         if self.item_biases is None:
             return tf.constant(0.0)
         return tf.squeeze(self.item_biases(items), axis=-1)
+
+    def points(self, rows: tf.Tensor) -> tf.Tensor:
+        """Points [..., D] of rows [..., D] of a table, masked or not."""
+        return rows
+
+    def retrieval_points(self):
+        """Those of both tables.
+
+        None with item biases: -d² + b on a ball is the order of no inner product, and
+        for the other models an index of their own would be needed.
+        """
+        if self.measure is None or self.item_biases is not None:
+            return None
+        tables = map(self._exact, (self.user_table, self.item_table))
+        return Points(self.measure, *map(self.points, tables))
 
     def query_vectors(self, users: tf.Tensor) -> tf.Tensor:
         """[B, K] float64 vectors of users [B]."""

@@ -3,8 +3,19 @@
 import tensorflow as tf
 
 from hyperml_tf.geometry import lift
+from hyperml_tf.geometry.spaces import UnitBall
 from hyperml_tf.layers import PullPushLoss, UnitBallEmbedding
-from hyperml_tf.models.base import TableRecommender, as_matrix
+from hyperml_tf.layers.embedding import SERIALIZABLE
+from hyperml_tf.models.base import FusedStep, TableRecommender, as_matrix
+from hyperml_tf.models.definition import Definition
+from hyperml_tf.models.options import (
+    ITEM_BIAS,
+    NEGATIVES,
+    PULL_PUSH,
+    TRAINING,
+    TRIPLETS,
+    Option,
+)
 
 
 def squared_euclidean(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
@@ -17,6 +28,7 @@ def _flat_distortion(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
     return squares - squared_euclidean(x, y) / 3
 
 
+@SERIALIZABLE
 class CML(TableRecommender):
     """Score -‖u-v‖², loss [m + ‖u-v_j‖² - ‖u-v_k‖²]₊, rows kept in the unit ball.
 
@@ -37,12 +49,14 @@ class CML(TableRecommender):
         **options: see `TableRecommender`.
     """
 
+    measure = UnitBall()
+
     def __init__(
         self,
         num_users: int,
         num_items: int,
         *,
-        margin: float,
+        margin: float = 0.5,
         loss: str = "hinge",
         norm_penalty: float = 0.0,
         **options,
@@ -76,7 +90,20 @@ class CML(TableRecommender):
         """[2v, -1, -‖v‖²]."""
         return lift.lift_item(self._exact(self.item_table), c=0.0)
 
+    def fused_step(self):
+        """By the kernel's "cml"."""
+        return self._fused("cml")
 
+    def _fused(self, model: str) -> FusedStep:
+        settings = {
+            "margin": self.pull_push.margin,
+            "loss": self.pull_push.loss,
+            "norm_penalty": self.norm_penalty,
+        }
+        return FusedStep(model, self.tables, settings)
+
+
+@SERIALIZABLE
 class CMLWarp(CML):
     """CML with the rank weight of its paper (Hsieh et al. 2017).
 
@@ -87,7 +114,7 @@ class CMLWarp(CML):
     through it.
     """
 
-    def arrange(self, users, pos_items, neg_items):
+    def arrange(self, users, pos_items, neg_items, chosen_later=False):
         """All n negatives go to `train_loss`."""
         return users, pos_items, as_matrix(neg_items)
 
@@ -106,3 +133,40 @@ class CMLWarp(CML):
             squared_euclidean(user, neg_item) - self.biases(chosen),
         )
         return {"total": tf.reduce_mean(tf.stop_gradient(weight) * hinge)}
+
+    def fused_step(self):
+        """By the kernel's "cml_warp"."""
+        return self._fused("cml_warp")
+
+
+DEFINITIONS = (
+    Definition(
+        "cml",
+        "CML",
+        CML,
+        options=(
+            *TRAINING,
+            *PULL_PUSH,
+            Option(
+                "norm_penalty",
+                "The weight of the flat part of the distortion; a control.",
+                range=(0.0, 1e6),
+                off=0.0,
+            ),
+            *TRIPLETS,
+        ),
+        table=2,
+    ),
+    Definition(
+        "cml_warp",
+        "CML (WARP)",
+        CMLWarp,
+        options=(
+            *TRAINING,
+            *PULL_PUSH,
+            NEGATIVES.having(default=20),  # as in its own paper
+            ITEM_BIAS,
+        ),
+        column="cml",
+    ),
+)

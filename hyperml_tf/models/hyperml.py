@@ -5,13 +5,26 @@ import functools
 import tensorflow as tf
 
 from hyperml_tf.geometry import lift, poincare
+from hyperml_tf.geometry.spaces import PoincareBall
 from hyperml_tf.layers import (
     DistortionLoss,
     GyrovectorDistance,
     PoincareEmbedding,
     PullPushLoss,
 )
-from hyperml_tf.models.base import TableRecommender
+from hyperml_tf.layers.embedding import SERIALIZABLE
+from hyperml_tf.models.base import FusedStep, TableRecommender
+from hyperml_tf.models.definition import Definition
+from hyperml_tf.models.options import (
+    CURVATURE,
+    ON_BALL,
+    OPTIMIZER,
+    PULL_PUSH,
+    TRAINING,
+    TRIPLETS,
+    Option,
+    paper,
+)
 
 
 class _HyperbolicRecommender(TableRecommender):
@@ -24,9 +37,6 @@ class _HyperbolicRecommender(TableRecommender):
         margin: m of the pull-push loss.
         loss: "hinge", the paper's, or "softplus".
         distortion_weight: γ.
-        score: "distance", the paper's, or "product", see `score`.
-        origin_weight: of d_c(0, x)², added for the three points x of each triplet;
-            0 in the paper.
         **options: see `TableRecommender`.
     """
 
@@ -37,17 +47,13 @@ class _HyperbolicRecommender(TableRecommender):
         num_users: int,
         num_items: int,
         *,
-        c: float,
-        margin: float,
-        distortion_weight: float,
+        c: float = 1.0,
+        margin: float = 0.5,
         loss: str = "hinge",
-        score: str = "distance",
-        origin_weight: float = 0.0,
+        distortion_weight: float = 0.1,
         **options,
     ):
         super().__init__(num_users, num_items, **options)
-        self.by_product = score == "product"
-        self.origin_weight = origin_weight
         self.c, self.distortion_weight = c, distortion_weight
         self.distance = GyrovectorDistance(c)
         self.squared_distance = GyrovectorDistance(c, squared=True)
@@ -55,37 +61,17 @@ class _HyperbolicRecommender(TableRecommender):
         self.distortion = DistortionLoss(c)
 
     @property
-    def by_distance(self) -> bool:
-        """Whether the nearest items score highest: no biases, not by the product."""
-        return not self.by_product and self.item_biases is None
-
-    def points(self, rows: tf.Tensor) -> tf.Tensor:
-        """Points of the ball [..., D] from rows of a table, masked or not."""
-        raise NotImplementedError
+    def measure(self):
+        """The ball's."""
+        return PoincareBall(self.c)
 
     def score(self, users, items):
-        """-d_c(u, v); with item biases -d_c(u, v)² + b, the loss's score.
-
-        By the product, [d_c(0, v)² - d_c(u, v)²]/2 + b. In flat space the polarisation
-        identity ⟨u, v⟩ = [‖u‖² + ‖v‖² - ‖u - v‖²]/2 makes this the score of MF-BPR,
-        less ‖u‖²/2, which orders no items; distances alone favour the origin.
-        """
+        """-d_c(u, v); with item biases -d_c(u, v)² + b, the loss's score."""
         user = self.points(self.user_table(users))
         item = self.points(self.item_table(items))
-        if self.by_distance:
+        if self.item_biases is None:
             return -self.distance(user, item)
-        return self.biases(items) - self._dissimilarity(user, item)
-
-    def _dissimilarity(self, user, item):
-        """What Eq. 11 compares, [...]: d_c(u, v)², or that less d_c(0, v)², halved."""
-        squared = self.squared_distance(user, item)
-        if not self.by_product:
-            return squared
-        return (squared - self._squared_norm(item)) / 2
-
-    def _squared_norm(self, point):
-        """d_c(0, x)² [...] of points x [..., D]."""
-        return poincare.squared_distance(tf.zeros_like(point), point, self.c)
+        return self.biases(items) - self.squared_distance(user, item)
 
     def train_loss(self, users, pos_items, neg_items, step=None):
         """Eq. 13, means over the batch."""
@@ -93,28 +79,21 @@ class _HyperbolicRecommender(TableRecommender):
         user, pos_item, neg_item = (self.points(row) for row in rows)
         pull_push = tf.reduce_mean(
             self.pull_push(
-                self._dissimilarity(user, pos_item) - self.biases(pos_items),
-                self._dissimilarity(user, neg_item) - self.biases(neg_items),
+                self.squared_distance(user, pos_item) - self.biases(pos_items),
+                self.squared_distance(user, neg_item) - self.biases(neg_items),
             )
         )
         distortion = tf.reduce_mean(self.distortion(user, pos_item, neg_item))
         total = pull_push + self.distortion_weight * distortion
-        if self.origin_weight:
-            norms = sum(map(self._squared_norm, (user, pos_item, neg_item)))
-            total += self.origin_weight * tf.reduce_mean(norms)
         return {"total": total, "pull_push": pull_push, "distortion": distortion}
 
     def score_all(self, users):
-        """Inner products; no inner product orders by what is not the distance."""
-        if self.by_distance:
+        """Inner products; with item biases -d_c(u, v)² + b, which none of them is."""
+        if self.item_biases is None:
             return super().score_all(users)
         user = self._queries(users)[:, tf.newaxis]
         distance = lift.lifted_to_distance(self._products(users), user, self.c)
-        dissimilarity = tf.square(distance)
-        if self.by_product:
-            item = self.points(self._exact(self.item_table))
-            dissimilarity = (dissimilarity - self._squared_norm(item)) / 2
-        return self._all_biases() - dissimilarity
+        return self._all_biases() - tf.square(distance)
 
     def query_vectors(self, users):
         """ψ(u) of `geometry.lift`."""
@@ -127,11 +106,21 @@ class _HyperbolicRecommender(TableRecommender):
     def _queries(self, users):
         return self.points(tf.cast(self.user_table(users), tf.float64))
 
+    def _fused(self, model: str) -> FusedStep:
+        settings = {
+            "c": self.c,
+            "margin": self.pull_push.margin,
+            "loss": self.pull_push.loss,
+            "distortion_weight": self.distortion_weight,
+        }
+        return FusedStep(model, self.tables, settings)
 
+
+@SERIALIZABLE
 class HyperML(_HyperbolicRecommender):
     """Rows are points of the ball, moved by `PoincareOptimizer`."""
 
-    def __init__(self, num_users: int, num_items: int, *, c: float, **options):
+    def __init__(self, num_users: int, num_items: int, *, c: float = 1.0, **options):
         table = functools.partial(PoincareEmbedding, c=c)
         super().__init__(num_users, num_items, c=c, embedding=table, **options)
 
@@ -139,15 +128,76 @@ class HyperML(_HyperbolicRecommender):
         """The rows themselves; dropout can scale them out of the ball, so projected."""
         return poincare.project(rows, self.c)
 
+    def fused_step(self):
+        """By the kernel's "hyperml"."""
+        return self._fused("hyperml")
 
+
+@SERIALIZABLE
 class HyperTS(_HyperbolicRecommender):
     """Rows are tangent vectors at the origin, moved by a Euclidean optimizer."""
 
     def points(self, rows):
-        """exp_0 of the rows; a long vector lands on the rim itself, so projected.
+        """exp_0 of the rows, see `points_of_tangents`."""
+        return points_of_tangents(rows, self.c)
 
-        In float64 too to where float32 puts it: it is one model that is trained and
-        ranked.
-        """
-        margin = poincare.BALL_MARGIN[tf.float32]
-        return poincare.project(poincare.exp0(rows, self.c), self.c, margin)
+    def fused_step(self):
+        """By the kernel's "hyperts"."""
+        return self._fused("hyperts")
+
+
+def points_of_tangents(rows: tf.Tensor, c: float) -> tf.Tensor:
+    """exp_0 of rows [..., D]; a long vector lands on the rim itself, so projected.
+
+    In float64 too to where float32 puts it: it is one model that is trained and
+    ranked.
+    """
+    margin = poincare.BALL_MARGIN[tf.float32]
+    return poincare.project(poincare.exp0(rows, c), c, margin)
+
+
+def _conflict(settings) -> str:
+    own = settings["retraction"] != "projection" or not settings["rescale"]
+    if settings["optimizer"] == "riemannian_adam" and own:
+        return (
+            "config.retraction and config.rescale are options of a Euclidean optimizer "
+            "on the ball; riemannian_adam has its own, leave them out"
+        )
+    return ""
+
+
+_EQ_13 = (
+    CURVATURE,
+    Option(
+        "distortion_weight",
+        "The weight gamma of the distortion in Eq. 13.",
+        range=(0.0, 1e6),
+        grid=paper(0.0, 0.1, 0.25, 0.5, 0.75, 1.0),
+    ),
+    *PULL_PUSH,
+    *TRIPLETS,
+)
+DEFINITIONS = (
+    Definition(
+        "hyperml",
+        "HyperML",
+        HyperML,
+        options=(
+            OPTIMIZER.having(choices=(*OPTIMIZER.choices, "riemannian_adam")),
+            *(option for option in TRAINING if option is not OPTIMIZER),
+            *ON_BALL,
+            *_EQ_13,
+        ),
+        hyperbolic=True,
+        table=2,
+        conflict=_conflict,
+    ),
+    Definition(
+        "hyperts",
+        "HyperTS",
+        HyperTS,
+        options=(*TRAINING, *_EQ_13),
+        hyperbolic=True,
+        table=3,
+    ),
+)

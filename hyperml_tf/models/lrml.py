@@ -4,9 +4,13 @@ import tensorflow as tf
 import tf_keras as keras
 
 from hyperml_tf.layers import PullPushLoss, UnitBallEmbedding
-from hyperml_tf.models.base import TableRecommender
+from hyperml_tf.layers.embedding import SERIALIZABLE
+from hyperml_tf.models.base import FusedStep, TableRecommender
+from hyperml_tf.models.definition import Definition
+from hyperml_tf.models.options import PULL_PUSH, TRAINING, TRIPLETS, Option
 
 
+@SERIALIZABLE
 class LRML(TableRecommender):
     """Score -‖u + r - v‖² + b, r = softmax((u⊙v)K) M, with N memory slots.
 
@@ -28,14 +32,14 @@ class LRML(TableRecommender):
         num_users: int,
         num_items: int,
         *,
-        margin: float,
-        memory_size: int,
+        margin: float = 0.5,
+        memory_size: int = 20,  # the LRML paper's
         loss: str = "hinge",
         **options,
     ):
         super().__init__(num_users, num_items, embedding=UnitBallEmbedding, **options)
         self.pull_push = PullPushLoss(margin, loss)
-        scale, dim = options["init_scale"], options["dim"]
+        scale, dim = self.item_table.init_scale, self.item_table.dim
         for name, shape, stream in (
             ("keys", (dim, memory_size), 0),
             ("memory", (memory_size, dim), 1),
@@ -96,6 +100,32 @@ class LRML(TableRecommender):
         )
         return self._all_biases() - gap - moved
 
+    def fused_step(self):
+        """By the kernel's "lrml", which steps K and M too."""
+        settings = {
+            "margin": self.pull_push.margin,
+            "loss": self.pull_push.loss,
+            "memory_size": self.memory.shape[0],
+        }
+        tables = [*self.tables, self.keys, self.memory]
+        return FusedStep("lrml", tables, settings)
+
 
 def _squared(x: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(x * x, axis=-1)
+
+
+DEFINITIONS = (
+    Definition(
+        "lrml",
+        "LRML",
+        LRML,
+        options=(
+            *TRAINING,
+            *PULL_PUSH,
+            Option("memory_size", "The number of memory slots.", range=(1, 10_000)),
+            *TRIPLETS,
+        ),
+        table=2,
+    ),
+)

@@ -2,9 +2,14 @@
 
 import tensorflow as tf
 
-from hyperml_tf.models.base import TableRecommender
+from hyperml_tf.geometry.retrieval import InnerProduct
+from hyperml_tf.layers.embedding import SERIALIZABLE
+from hyperml_tf.models.base import FusedStep, TableRecommender
+from hyperml_tf.models.definition import Definition
+from hyperml_tf.models.options import L2, TRAINING, TRIPLETS
 
 
+@SERIALIZABLE
 class MFBPR(TableRecommender):
     """Score u·v, loss softplus(-(u·v_j - u·v_k)) + l2 (‖u‖² + ‖v_j‖² + ‖v_k‖²).
 
@@ -18,10 +23,24 @@ class MFBPR(TableRecommender):
     """
 
     terms = ("total", "bpr")
+    measure = InnerProduct()
 
-    def __init__(self, num_users: int, num_items: int, *, l2: float, **options):
-        super().__init__(num_users, num_items, **options)
+    def __init__(
+        self,
+        num_users: int,
+        num_items: int,
+        *,
+        l2: float = 0.01,
+        dropout: float = 0.0,  # L2 does the regularising
+        **options,
+    ):
+        super().__init__(num_users, num_items, dropout=dropout, **options)
         self.l2 = l2
+
+    @staticmethod
+    def initial_scale(dim):
+        """0.01: products need no more, and the paper's rule is for distances."""
+        return 0.01
 
     def score(self, users, items):
         """u·v + b."""
@@ -47,3 +66,12 @@ class MFBPR(TableRecommender):
     def item_vectors(self):
         """v."""
         return self._exact(self.item_table)
+
+    def fused_step(self):
+        """By the kernel's "mf_bpr"."""
+        return FusedStep("mf_bpr", self.tables, {"l2": self.l2})
+
+
+DEFINITIONS = (
+    Definition("mf_bpr", "MF-BPR", MFBPR, options=(*TRAINING, L2, *TRIPLETS), table=2),
+)

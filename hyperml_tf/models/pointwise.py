@@ -10,7 +10,10 @@ import tensorflow as tf
 import tf_keras as keras
 
 from hyperml_tf.layers import RowDropout, RowEmbedding
+from hyperml_tf.layers.embedding import SERIALIZABLE
 from hyperml_tf.models.base import Recommender, as_matrix, spawn_seeds
+from hyperml_tf.models.definition import Definition
+from hyperml_tf.models.options import L2, NEGATIVES, TRAINING, Option, ours
 
 
 class _PointwiseRecommender(Recommender):
@@ -20,12 +23,12 @@ class _PointwiseRecommender(Recommender):
         num_users: U.
         num_items: I.
         dim: D of the tables.
-        init_scale: α of the tables' initialiser.
+        init_scale: α of the tables' initialiser; None: 0.01.
         dropout: rate on looked-up rows.
         dense_init: "glorot", or "paper": U(-α, α) for kernels too, with which a
             pyramid learns later (README, departures).
         l2: weight of the squared rows of a pair.
-        seed: root of initialisation and dropout.
+        **options: see `Recommender`.
     """
 
     def __init__(
@@ -33,18 +36,23 @@ class _PointwiseRecommender(Recommender):
         num_users: int,
         num_items: int,
         *,
-        dim: int,
-        init_scale: float,
-        dropout: float,
-        dense_init: str,
-        l2: float,
-        seed: int,
+        dim: int = 64,
+        init_scale: float | None = None,
+        dropout: float = 0.5,
+        dense_init: str = "glorot",
+        l2: float = 0.0,
+        **options,
     ):
-        super().__init__(num_users, num_items)
-        self.dim, self.init_scale, self.l2 = dim, init_scale, l2
-        self.dense_init = dense_init
-        self._seeds = iter(spawn_seeds(seed, 24))
+        super().__init__(num_users, num_items, **options)
+        self.dim, self.l2, self.dense_init = dim, l2, dense_init
+        self.init_scale = self.initial_scale(dim) if init_scale is None else init_scale
+        self._seeds = iter(spawn_seeds(self.seed, 24))
         self.dropout = RowDropout(dropout, next(self._seeds))
+
+    @staticmethod
+    def initial_scale(dim):
+        """0.01: the paper's rule is for distances."""
+        return 0.01
 
     def _tables(self, kind: str) -> tuple[RowEmbedding, RowEmbedding]:
         def table(side: str, rows: int) -> RowEmbedding:
@@ -104,6 +112,7 @@ class _PointwiseRecommender(Recommender):
         return user, item
 
 
+@SERIALIZABLE
 class GMF(_PointwiseRecommender):
     """Generalised matrix factorisation: logit hᵀ(u⊙v). Half of NCF's pre-training."""
 
@@ -129,6 +138,7 @@ class GMF(_PointwiseRecommender):
         return tf.matmul(*exact, transpose_b=True)
 
 
+@SERIALIZABLE
 class MLP(_PointwiseRecommender):
     """A pyramid of ReLU layers of D, D/2, D/4 … units on [u, v], then one logit.
 
@@ -139,7 +149,7 @@ class MLP(_PointwiseRecommender):
         **options: see `_PointwiseRecommender`.
     """
 
-    def __init__(self, num_users: int, num_items: int, *, layers: int, **options):
+    def __init__(self, num_users: int, num_items: int, *, layers: int = 3, **options):
         super().__init__(num_users, num_items, **options)
         self.tables = self._tables("mlp")
         sizes = [2 * self.dim, *(max(self.dim >> i, 1) for i in range(layers))]
@@ -182,6 +192,7 @@ class MLP(_PointwiseRecommender):
         return tf.cast(tf.map_fn(of_one, of_user), tf.float64)
 
 
+@SERIALIZABLE
 class NCF(_PointwiseRecommender):
     """Neural matrix factorisation: one logit on [u_g⊙v_g, pyramid(u_m, v_m)].
 
@@ -192,11 +203,12 @@ class NCF(_PointwiseRecommender):
         **options: see `_PointwiseRecommender`.
     """
 
-    def __init__(self, num_users: int, num_items: int, *, layers: int, **options):
+    def __init__(self, num_users: int, num_items: int, *, layers: int = 3, **options):
         super().__init__(num_users, num_items, **options)
-        seed = options.pop("seed")
-        self.gmf = GMF(num_users, num_items, **options, seed=seed)
-        self.mlp = MLP(num_users, num_items, **options, layers=layers, seed=seed + 1)
+        options |= {"seed": self.seed, "name": None}
+        self.gmf = GMF(num_users, num_items, **options)
+        options |= {"seed": self.seed + 1, "layers": layers}
+        self.mlp = MLP(num_users, num_items, **options)
         self.gmf.head.trainable = self.mlp.head.trainable = False
         hidden = self.dim + self.mlp.pyramid[-1].units
         self.head = self._dense(hidden, 1, None)
@@ -220,3 +232,38 @@ class NCF(_PointwiseRecommender):
         kernels = tf.concat([gmf.head.kernel, mlp.head.kernel], axis=0)
         self.head.kernel.assign(0.5 * kernels)
         self.head.bias.assign(0.5 * (gmf.head.bias + mlp.head.bias))
+
+
+_SHARED = (
+    *TRAINING,
+    NEGATIVES.having(default=4),  # the NCF paper's
+    Option(
+        "dense_init",
+        "Dense layers start by Glorot, or by paper: as tables do, and learn later.",
+        choices=("glorot", "paper"),
+    ),
+    L2,
+)
+# The paper chooses among 3, 4, 5 for MLP; its NCF has three.
+_LAYERS = Option(
+    "layers", "The number of ReLU layers.", range=(1, 10), grid=ours(3, 4, 5)
+)
+_GMF = Definition("gmf", "GMF", GMF, options=_SHARED)
+_MLP = Definition("mlp", "MLP", MLP, options=(*_SHARED, _LAYERS), table=2)
+_NCF = Definition(
+    "ncf",
+    "NCF",
+    NCF,
+    options=(
+        *_SHARED,
+        _LAYERS.having(grid=ours(3)),
+        Option(
+            "pretrained",
+            "Whether it starts from a GMF and an MLP trained before it.",
+            default=True,
+        ),
+    ),
+    table=2,
+    parts=(_GMF, _MLP),
+)
+DEFINITIONS = (_MLP, _GMF, _NCF)

@@ -3,17 +3,21 @@
 import numpy as np
 import tensorflow as tf
 
+from hyperml_tf.layers.embedding import SERIALIZABLE
 from hyperml_tf.models.base import Recommender
+from hyperml_tf.models.definition import Definition
+from hyperml_tf.models.options import EPOCHS
 
 
+@SERIALIZABLE
 class Popularity(Recommender):
     """Score: the number of training interactions of the item, whoever the user.
 
     Call `adapt` once; there is nothing to train.
     """
 
-    def __init__(self, num_users: int, num_items: int):
-        super().__init__(num_users, num_items)
+    def __init__(self, num_users: int, num_items: int, **options):
+        super().__init__(num_users, num_items, **options)
         self.counts = self.add_weight(
             name="counts",
             shape=(num_items,),
@@ -22,7 +26,7 @@ class Popularity(Recommender):
             trainable=False,
         )
 
-    def adapt(self, train_items: np.ndarray) -> None:
+    def adapt(self, train_items):
         """Counts training interactions [N] by item."""
         self.counts.assign(np.bincount(train_items, minlength=self.num_items))
 
@@ -34,3 +38,13 @@ class Popularity(Recommender):
     def score_all(self, users):
         """The counts, once per user."""
         return tf.tile(self.counts[tf.newaxis], [tf.size(users), 1])
+
+
+DEFINITIONS = (
+    Definition(
+        "popularity",
+        "Popularity",
+        Popularity,
+        options=(EPOCHS.having(default=0, range=(0, 0)),),  # nothing to train
+    ),
+)

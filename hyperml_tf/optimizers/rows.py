@@ -2,98 +2,41 @@
 
 import tensorflow as tf
 import tf_keras as keras
+from tf_keras.src.optimizers import utils
 
-from hyperml_tf.geometry.row_space import RowSpace, row_space
-from hyperml_tf.optimizers.lazy import leaves_other_rows_alone
+from hyperml_tf.geometry.spaces import space_of
 
 
-class RowOptimizer(keras.optimizers.Optimizer):
-    """Wraps `inner`: changes the gradient, lets `inner` step, brings rows back.
+class RowKeeper(keras.optimizers.Optimizer):
+    """Brings back the rows it moves, so it leaves out the constraints of tables.
 
-    Only variables whose declared space (`geometry.row_space`) is of the type
-    `self.space_type` are treated so; all others get the inner update alone. For a
-    sparse gradient only its rows are read and written, provided `inner` moves no
-    others; under dense Adam the whole table is brought back.
-
-    Args:
-        inner: a tf_keras optimizer. Its learning rate is this optimizer's.
+    A table of a bounded space has a constraint, for optimizers that know nothing of
+    spaces, and Keras applies it to the whole table after each step.
     """
 
-    space_type: type
-
-    def __init__(
-        self, inner: keras.optimizers.Optimizer, name: str | None = None, **kwargs
+    def apply_gradients(
+        self, grads_and_vars, name=None, skip_gradients_aggregation=False, **kwargs
     ):
-        kwargs.setdefault("jit_compile", False)  # tf.unique has no static shape
-        # The base class's default, 0, subtracts a zero from the whole table each step.
-        kwargs.setdefault("weight_decay", None)
-        super().__init__(name=name or type(self).__name__, **kwargs)
-        self.inner = inner
-        self.inner.iterations = self.iterations
-
-    def tangent(self, space: RowSpace, x: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
-        """The gradient [R, D] that `inner` is to see at rows x [R, D]."""
-        del space, x
-        return gradient
-
-    def retract(self, space: RowSpace, old: tf.Tensor, new: tf.Tensor) -> tf.Tensor:
-        """Rows of the space from rows [R, D] before and after the inner step."""
-        raise NotImplementedError
-
-    def build(self, var_list):
-        """Creates the inner slots and reads where each variable's rows lie."""
-        super().build(var_list)
-        if getattr(self, "_built", False):
-            return
-        self._spaces = [row_space(variable) for variable in var_list]
-        self.inner.build(var_list)
-        self._built = True
-
-    def update_step(self, gradient, variable):
-        """One step for one variable."""
-        space = self._spaces[self._index_dict[self._var_key(variable)]]
-        if not isinstance(space, self.space_type):
-            self.inner.update_step(gradient, variable)
-        elif isinstance(gradient, tf.IndexedSlices):
-            self._sparse_step(space, gradient, variable)
-        else:
-            self._step_all(space, self.tangent(space, variable, gradient), variable)
-
-    def _sparse_step(self, space, gradient, variable):
-        rows = gradient.indices
-        here = tf.gather(variable, rows)
-        tangent = self.tangent(space, here, gradient.values)
-        tangent = tf.IndexedSlices(tangent, rows, gradient.dense_shape)
-        if leaves_other_rows_alone(self.inner):
-            self.inner.update_step(tangent, variable)
-            back = self.retract(space, here, tf.gather(variable, rows))
-            variable.scatter_update(tf.IndexedSlices(back, rows))
-        else:
-            self._step_all(space, tangent, variable)
-
-    def _step_all(self, space, tangent, variable):
-        old = tf.identity(variable)
-        self.inner.update_step(tangent, variable)
-        variable.assign(self.retract(space, old, tf.identity(variable)))
-
-    @property
-    def learning_rate(self):
-        """The inner optimizer's learning rate."""
-        return self.inner.learning_rate
-
-    @learning_rate.setter
-    def learning_rate(self, learning_rate):
-        self.inner.learning_rate = learning_rate
-
-    def _compute_current_learning_rate(self):
-        self.inner._compute_current_learning_rate()
-
-    def get_config(self):
-        """The arguments of the constructor, `inner` serialised."""
-        return super().get_config() | {"inner": keras.optimizers.serialize(self.inner)}
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        """The optimizer that `get_config` describes."""
-        inner = keras.optimizers.deserialize(config["inner"], custom_objects)
-        return cls(**config | {"inner": inner})
+        """As of Keras, step by step, but for the constraints."""
+        if not skip_gradients_aggregation and kwargs.pop(
+            "experimental_aggregate_gradients", True
+        ):
+            grads_and_vars = self.aggregate_gradients(grads_and_vars)
+        self._compute_current_learning_rate()
+        pairs = list(grads_and_vars)
+        with tf.name_scope(name or self.name):
+            with tf.init_scope():
+                self.build([variable for _, variable in pairs])
+            pairs = utils.filter_empty_gradients(pairs)
+            if not pairs:
+                return self.iterations
+            gradients, variables = zip(*pairs, strict=True)
+            gradients = self._clip_gradients(gradients)
+            gradients = self._deduplicate_sparse_grad(gradients)
+            self._apply_weight_decay(variables)
+            pairs = list(zip(gradients, variables, strict=True))
+            iterations = self._internal_apply_gradients(pairs)
+            for variable in variables:
+                if variable.constraint is not None and space_of(variable).is_free:
+                    variable.assign(variable.constraint(variable))
+        return iterations

@@ -2,8 +2,11 @@
 
 import pathlib
 
-#: The committed configurations, and the record of their runs.
-FOLDER = pathlib.Path(__file__).parents[2] / "run_configs"
+_PACKAGE = pathlib.Path(__file__).parents[1]
+_INSTALLED = _PACKAGE / "run_configs"
+#: The committed configurations and the record of their runs: in the package where it
+#: was installed from a wheel, beside it in a checkout.
+FOLDER = _INSTALLED if _INSTALLED.is_dir() else _PACKAGE.parent / "run_configs"
 
 # Endings of datasets whose held-out items are not the last in time.
 _ORDERS = ("file_order", "shuffled")

@@ -3,13 +3,11 @@
 import importlib.util
 import pathlib
 import types
-from collections.abc import Mapping
-from typing import Any
 
 import ml_collections
 
 from hyperml_tf.reproduction import FOLDER, base_of
-from hyperml_tf.training.configuration import BEYOND, ConfigError
+from hyperml_tf.training.configuration import ConfigError, Name, parse_name
 
 #: The paper's ten, in the order of its tables.
 PAPER_DATASETS = (
@@ -28,31 +26,25 @@ def path_of(dataset: str) -> pathlib.Path:
     return path if path.exists() else OWN_TABLE
 
 
-def load(dataset: str, model: str) -> ml_collections.ConfigDict:
+def load(dataset: str, name: str | Name) -> ml_collections.ConfigDict:
     """The committed config of a model on a dataset, not yet resolved.
 
     Args:
         dataset: key; one without a file of its own has the defaults.
-        model: key, or the name of settings beyond the paper, `hyperml+`.
+        name: a model, or its settings beyond the paper, in text `hyperml+`.
 
     Raises:
         ConfigError: the file cannot be loaded, or does not know the model.
     """
-    config = _module(dataset).get_config(model)
+    config = _module(dataset).get_config(str(name))
     config.dataset = dataset
     return config
 
 
-def beyond(dataset: str) -> list[str]:
-    """Names of a dataset's settings with options beyond the paper: `hyperml+`."""
-    chosen = getattr(_module(dataset), "CHOSEN", {})
-    return [name for name in chosen if name.endswith(BEYOND)]
-
-
-def name_of(config: Mapping[str, Any]) -> str:
-    """What a config is loaded by: its model, with a `+` where options go beyond."""
-    plus = BEYOND if config["variant"].startswith(BEYOND) else ""
-    return config["model"] + plus
+def beyond(dataset: str) -> list[Name]:
+    """A dataset's settings with options beyond the paper."""
+    names = map(parse_name, getattr(_module(dataset), "CHOSEN", {}))
+    return [name for name in names if name.beyond]
 
 
 def _module(dataset: str) -> types.ModuleType:

@@ -6,6 +6,7 @@ run's bits do not depend on how many run.
 """
 
 import abc
+import dataclasses
 import os
 import pathlib
 import shutil
@@ -18,8 +19,8 @@ from typing import IO, Any
 from absl import logging
 
 from hyperml_tf.errors import InputError
-from hyperml_tf.reproduction.progress import Progress
 from hyperml_tf.reproduction.schedule import Task
+from hyperml_tf.reproduction.schedule_progress import ScheduleProgress
 
 _POLL_SECONDS = 0.5
 # A Python that gets SIGTERM when the process that started it dies, however it dies
@@ -31,16 +32,31 @@ _TIED_TO_PARENT = (
 )
 
 
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What every run of a schedule is started with.
+
+    Attributes:
+        threads: TensorFlow threads of a run.
+        data_dir: prepared datasets.
+        runs_dir: runs.
+        kernel: what does the steps, one of `kernels.CHOICES`.
+        op_determinism: whether runs are held to deterministic kernels.
+    """
+
+    threads: int
+    data_dir: str
+    runs_dir: str
+    kernel: str
+    op_determinism: bool = False
+
+
 class Executor(abc.ABC):
     """Runs tasks, some at a time, and says how it goes.
 
     Args:
         jobs: how many at a time.
-        threads: TensorFlow threads of each.
-        data_dir: prepared datasets.
-        runs_dir: runs.
-        kernel: what does the steps, one of `kernels.CHOICES`.
-        op_determinism: whether runs are held to deterministic kernels.
+        options: of each.
 
     Attributes:
         kind: what `make` knows it by.
@@ -48,18 +64,9 @@ class Executor(abc.ABC):
 
     kind: str
 
-    def __init__(
-        self,
-        jobs: int,
-        threads: int,
-        data_dir: str,
-        runs_dir: str,
-        kernel: str,
-        op_determinism: bool,
-    ):
-        self.jobs, self.threads = jobs, threads
-        self.kernel, self.op_determinism = kernel, op_determinism
-        self.data_dir, self.runs_dir = data_dir, runs_dir
+    def __init__(self, jobs: int, options: Options):
+        self.jobs, self.options = jobs, options
+        self.runs_dir = options.runs_dir
         self._running: dict[Any, tuple[Task, IO]] = {}  # by handle; its claim
 
     def execute(self, tasks: Sequence[Task]) -> list[Task]:
@@ -73,29 +80,13 @@ class Executor(abc.ABC):
         skipped = len(tasks) - len(waiting)
         if skipped:
             logging.info("%d of %d runs are finished already", skipped, len(tasks))
-        progress = Progress(waiting, self.jobs)
+        progress = ScheduleProgress(waiting, self.jobs)
         failed = []
         try:
             while waiting or self._running:
-                while len(self._running) < self.jobs:
-                    task, claim = _claim_one(waiting)
-                    if task is None or claim is None:
-                        break
-                    waiting.remove(task)
-                    if task.done:  # by another process, meanwhile
-                        claim.close()
-                        progress.say_finished(task)
-                        continue
-                    self._running[self._start(task)] = task, claim
-                ended = [handle for handle in self._running if self._has_ended(handle)]
-                for task, claim in [self._running.pop(handle) for handle in ended]:
-                    claim.close()
-                    if task.done:
-                        progress.say_finished(task)
-                    else:
-                        failed.append(task)
-                        logging.error("%s failed: %s", task.name, _last_words(task))
-                progress.say_sometimes()
+                self._start_some(waiting, progress)
+                failed += self._take_ended(progress)
+                progress.log_if_due()
                 time.sleep(_POLL_SECONDS)
         finally:
             self._end(list(self._running))
@@ -104,14 +95,34 @@ class Executor(abc.ABC):
             self._running.clear()
         return failed
 
+    def _start_some(self, waiting: list[Task], progress: ScheduleProgress) -> None:
+        """Takes from `waiting` what can be started now, and starts it."""
+        while len(self._running) < self.jobs:
+            task, claim = _claim_one(waiting)
+            if task is None or claim is None:
+                return
+            waiting.remove(task)
+            if task.done:  # by another process, meanwhile
+                claim.close()
+                progress.log_finished(task)
+            else:
+                self._running[self._start(task)] = task, claim
+
+    def _take_ended(self, progress: ScheduleProgress) -> list[Task]:
+        """Gives up the claims of the tasks that have ended; returns those failed."""
+        failed = []
+        ended = [handle for handle in self._running if self._has_ended(handle)]
+        for task, claim in [self._running.pop(handle) for handle in ended]:
+            claim.close()
+            if task.done:
+                progress.log_finished(task)
+            else:
+                failed.append(task)
+                logging.error("%s failed: %s", task.name, _last_words(task))
+        return failed
+
     def _arguments(self, task: Task) -> list[str]:
-        return task.arguments(
-            self.data_dir,
-            self.runs_dir,
-            self.threads,
-            self.kernel,
-            self.op_determinism,
-        )
+        return task.arguments(**dataclasses.asdict(self.options))
 
     @abc.abstractmethod
     def _start(self, task: Task) -> Any:
@@ -170,15 +181,7 @@ class RayExecutor(Executor):
 
     kind = "ray"
 
-    def __init__(
-        self,
-        jobs: int | None,
-        threads: int,
-        data_dir: str,
-        runs_dir: str,
-        kernel: str,
-        op_determinism: bool,
-    ):
+    def __init__(self, jobs: int | None, options: Options):
         try:
             import ray
         except ImportError:
@@ -189,11 +192,15 @@ class RayExecutor(Executor):
         self._ray = ray
         address = os.environ.get("RAY_ADDRESS")
         ray.init(address=address, log_to_driver=False, ignore_reinit_error=True)
-        slots = max(int(ray.cluster_resources()["CPU"] // max(threads, 1)), 1)
-        data, runs = (str(pathlib.Path(d).absolute()) for d in (data_dir, runs_dir))
-        jobs = min(jobs or slots, slots)
-        super().__init__(jobs, threads, data, runs, kernel, op_determinism)
-        self._remote = ray.remote(num_cpus=max(threads, 1), max_retries=0)(_run_logged)
+        cores = max(options.threads, 1)
+        slots = max(int(ray.cluster_resources()["CPU"] // cores), 1)
+        options = dataclasses.replace(
+            options,
+            data_dir=str(pathlib.Path(options.data_dir).absolute()),
+            runs_dir=str(pathlib.Path(options.runs_dir).absolute()),
+        )
+        super().__init__(min(jobs or slots, slots), options)
+        self._remote = ray.remote(num_cpus=cores, max_retries=0)(_run_logged)
 
     def _start(self, task):
         return self._remote.remote(self._arguments(task), str(_log(task)), os.getcwd())
@@ -229,7 +236,8 @@ _ROOM_FOR_A_MESSAGE = 1 << 16  # bytes
 
 def _last_words(task: Task) -> str:
     log = _log(task)
-    lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
+    text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+    lines = text.strip().splitlines()
     if lines:
         return f"{lines[-1]} (see {log})"
     if log.exists() and shutil.disk_usage(log).free < _ROOM_FOR_A_MESSAGE:
@@ -237,17 +245,8 @@ def _last_words(task: Task) -> str:
     return f"no message (see {log})"
 
 
-def make(
-    kind: str,
-    jobs: int | None,
-    threads: int,
-    data_dir: str,
-    runs_dir: str,
-    kernel: str,
-    op_determinism: bool = False,
-) -> Executor:
+def make(kind: str, jobs: int | None, options: Options) -> Executor:
     """The "local" or "ray" executor; without `jobs`, one local run a core."""
     if kind == "ray":
-        return RayExecutor(jobs, threads, data_dir, runs_dir, kernel, op_determinism)
-    jobs = jobs or len(os.sched_getaffinity(0))
-    return LocalExecutor(jobs, threads, data_dir, runs_dir, kernel, op_determinism)
+        return RayExecutor(jobs, options)
+    return LocalExecutor(jobs or len(os.sched_getaffinity(0)), options)

@@ -17,18 +17,13 @@ from absl import logging
 
 from hyperml_tf.data.interactions import Interactions
 from hyperml_tf.errors import RunError
+from hyperml_tf.models import DEFINITIONS
 from hyperml_tf.reproduction import config_files
 from hyperml_tf.reproduction.executors import Executor
 from hyperml_tf.reproduction.schedule import Task
 from hyperml_tf.training import configuration as configs
 from hyperml_tf.training import runs
 
-#: Beside the paper's grid (§3.1): regularisation, for every model that has the field.
-REGULARISATION: dict[str, tuple] = {
-    "dropout": (0.0, 0.2, 0.5),
-    "l2": (0.0, 0.001, 0.003, 0.01, 0.03, 0.1),
-    "layers": (3, 4, 5),
-}
 _KEPT = 3  # one in three goes on to the next rung
 
 
@@ -45,14 +40,6 @@ class Candidate:
     overrides: Mapping[str, object]
     epochs: int
     valid_ndcg10: float
-
-
-def grid(config: ml_collections.ConfigDict) -> dict[str, tuple]:
-    """Values to try of every searched field that the config has."""
-    space = configs.PAPER_GRID | REGULARISATION
-    if config.model == "ncf":
-        space["layers"] = (3,)  # the paper's NCF has three
-    return {field: values for field, values in space.items() if field in config}
 
 
 def space_of(
@@ -77,7 +64,7 @@ def space_of(
             raise configs.ConfigError(
                 f"--config.{field} fixes what --space={field}:… searches; give one"
             )
-    space = grid(config) | dict(values)
+    space = DEFINITIONS[config.model].grid | dict(values)
     return {field: space[field] for field in space if field not in fixed}
 
 
@@ -171,7 +158,7 @@ def departures(
     values: Mapping[str, object], config: ml_collections.ConfigDict
 ) -> dict[str, object]:
     """Those of `values` that are not the committed ones of `config`'s dataset."""
-    committed = config_files.load(config.dataset, config_files.name_of(config))
+    committed = config_files.load(config.dataset, configs.name_of(config))
     return {k: value for k, value in values.items() if committed.get(k) != value}
 
 

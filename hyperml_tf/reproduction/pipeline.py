@@ -13,22 +13,25 @@ from collections.abc import Mapping, Sequence
 
 from absl import logging
 
-from hyperml_tf.data import interactions
-from hyperml_tf.data.interactions import DataError
+from hyperml_tf.data import prepared
+from hyperml_tf.data.prepared import DataError
 from hyperml_tf.errors import InputError
-from hyperml_tf.models import MODELS
+from hyperml_tf.models import DEFINITIONS
 from hyperml_tf.reproduction import config_files, executors, record, schedule
-from hyperml_tf.training.configuration import PAPER_GRID
+from hyperml_tf.training.configuration import Name
 from hyperml_tf.training.run_folder import Run
 
 _SKIPPED = 3  # exit code: a dataset's files are not there
 _DEMO_DATASET = "ml100k"
 _DEMO_MODELS = ("hyperml", "hyperts", "cml", "mf_bpr", "popularity")
-#: Field -> the paper's datasets and values: Table 4, and Fig. 4.
-_SWEEPS: dict[str, tuple[tuple[str, ...], tuple[float, ...]]] = {
-    "c": (("goodbooks", "games"), (0.5, 1.0, 2.0, 4.0, 8.0)),
-    "distortion_weight": (("meetup", "automotive"), PAPER_GRID["distortion_weight"]),
-}
+#: The paper's sweeps, Table 4 and Fig. 4: model, option, datasets, values.
+_SWEEPS: tuple[tuple[str, str, tuple[str, ...], tuple[float, ...]], ...] = (
+    ("hyperml", "c", ("goodbooks", "games"), (0.5, 1.0, 2.0, 4.0, 8.0)),
+    (
+        *("hyperml", "distortion_weight", ("meetup", "automotive")),
+        DEFINITIONS["hyperml"].grid["distortion_weight"],
+    ),
+)
 _ROOT = pathlib.Path(__file__).parents[2]
 
 
@@ -138,7 +141,9 @@ def serve(request: Request, folders: Folders) -> None:
     dataset = request.datasets[0]
     overrides = dict(request.overrides)
     if request.search:
-        found = _found_by_search(dataset, "hyperml", folders).read_text()
+        found = _found_by_search(dataset, "hyperml", folders).read_text(
+            encoding="utf-8"
+        )
         overrides = json.loads(found) | overrides
     tasks = schedule.plan(
         [dataset], ["hyperml"], [0], folders.data, folders.runs, overrides
@@ -146,7 +151,8 @@ def serve(request: Request, folders: Folders) -> None:
     output = f"export/{dataset}"
     export = ["hyperml_tf.export", f"--run={tasks[0].run.folder}"]
     export += [f"--data_dir={folders.data}", f"--output={output}"]
-    with open(pathlib.Path(folders.data) / dataset / "user_ids.txt") as ids:
+    path = pathlib.Path(folders.data) / dataset / "user_ids.txt"
+    with open(path, encoding="utf-8") as ids:
         user = ids.readline().rstrip("\n")
     ask = ["hyperml_tf.recommend", f"--model={output}", f"--user={user}", "--k=10"]
     if _run(export) or _run(ask):
@@ -172,7 +178,9 @@ def _prepare(dataset: str, request: Request, folders: Folders) -> int:
     if table and dataset not in (*request.tables, *request.items):
         logging.info(
             "%s: as it was prepared from %s; --table=%s=FILE prepares it anew",
-            *(dataset, table, dataset),
+            dataset,
+            table,
+            dataset,
         )
         return 0
     command = ["data_prep.prepare", f"--dataset={dataset}"]
@@ -191,7 +199,8 @@ def _prepare(dataset: str, request: Request, folders: Folders) -> int:
 def _table_of(dataset: str, folders: Folders) -> str | None:
     """The table that a dataset was prepared from, with columns that only it knows."""
     try:
-        source = interactions.load(dataset, folders.data).stats["source"]
+        folder = pathlib.Path(folders.data, dataset)
+        source = prepared.read_stats(folder)["source"]
     except DataError:
         return None
     return source["path"] if source["kind"] == "table" else None
@@ -202,7 +211,7 @@ def _train(
 ) -> list[schedule.Task]:
     tasks: dict[Run, schedule.Task] = {}
 
-    def add(dataset: str, model: str, overrides, sweep=({},)) -> None:
+    def add(dataset: str, model: str | Name, overrides, sweep=({},)) -> None:
         planned = schedule.plan(
             datasets=[dataset],
             models=[model],
@@ -220,8 +229,8 @@ def _train(
             found = _search(dataset, model, request, folders) if request.search else {}
             overrides = {**found, **request.overrides}
             add(dataset, model, overrides)
-            for field, (swept, values) in _SWEEPS.items():
-                if request.sweeps and model == "hyperml" and dataset in swept:
+            for of, field, swept, values in _SWEEPS if request.sweeps else ():
+                if str(model) == of and dataset in swept:
                     add(dataset, model, overrides, [{field: v} for v in values])
     in_order = sorted(tasks.values(), key=lambda task: task.run.seed)
     waiting = [task for task in in_order if not task.done]
@@ -229,17 +238,19 @@ def _train(
     return request.executor.execute(in_order)
 
 
-def _every_model(dataset: str) -> list[str]:
-    """All models (GMF is only a part of NCF), and settings beyond the paper."""
-    own = [model for model in MODELS if model != "gmf"]
+def _every_model(dataset: str) -> list[Name]:
+    """All models that are not only part of another, and settings beyond the paper."""
+    parts = {part.key for model in DEFINITIONS.values() for part in model.parts}
+    parts -= {key for key, model in DEFINITIONS.items() if model.table}
+    own = [Name(model) for model in DEFINITIONS if model not in parts]
     return own + config_files.beyond(dataset)
 
 
 def _search(
-    dataset: str, model: str, request: Request, folders: Folders
+    dataset: str, model: str | Name, request: Request, folders: Folders
 ) -> dict[str, object]:
     """Settings chosen on validation; {} for a model with nothing to search."""
-    if not config_files.load(dataset, model).epochs:
+    if not DEFINITIONS[config_files.load(dataset, model).model].trains:
         return {}
     output = _found_by_search(dataset, model, folders)
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -249,15 +260,16 @@ def _search(
     command += [f"--data_dir={folders.data}", f"--runs_dir={folders.runs}"]
     executor = request.executor
     command += [f"--executor={executor.kind}", f"--jobs={executor.jobs}"]
-    command += [f"--threads={executor.threads}", f"--kernel={executor.kernel}"]
-    command += ["--op_determinism"] if executor.op_determinism else []
+    options = executor.options
+    command += [f"--threads={options.threads}", f"--kernel={options.kernel}"]
+    command += ["--op_determinism"] if options.op_determinism else []
     command.append(f"--output={output}")
     if _run(command):
         raise InputError(f"the search of {dataset}/{model} failed; see above")
-    return json.loads(output.read_text())
+    return json.loads(output.read_text(encoding="utf-8"))
 
 
-def _found_by_search(dataset: str, model: str, folders: Folders) -> pathlib.Path:
+def _found_by_search(dataset: str, model: str | Name, folders: Folders) -> pathlib.Path:
     return pathlib.Path(folders.runs) / dataset / f"search-{model}.json"
 
 

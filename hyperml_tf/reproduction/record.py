@@ -13,9 +13,11 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from hyperml_tf.errors import InputError
-from hyperml_tf.reproduction import config_files, progress, schedule
-from hyperml_tf.training.configuration import LABELS
-from hyperml_tf.training.run_folder import Run, write_atomically
+from hyperml_tf.files import write_atomically
+from hyperml_tf.progress import duration
+from hyperml_tf.reproduction import config_files, schedule, schedule_progress
+from hyperml_tf.training import configuration as configs
+from hyperml_tf.training.run_folder import Run
 
 RECORD = config_files.FOLDER / "results.csv"
 COLUMNS = (
@@ -57,14 +59,15 @@ def collect(runs: Iterable[Run]) -> Collected:
 
 
 def _row(run: Run) -> dict[str, Any]:
-    config, environment, metrics = run.config, run.environment, run.metrics
+    config = configs.recorded(run.config)
+    environment, metrics = run.environment, run.metrics
     versions = {"python": environment["python"], **environment["versions"]}
-    settings = {k: v for k, v in sorted(config.items()) if k not in LABELS}
+    settings = dict(sorted(config.identity.items()))
     valid, test, full = metrics["valid"], metrics["test"], metrics["test_full"]
     return {
         "dataset": run.dataset,
         "model": run.model,
-        "variant": config.get("variant", ""),
+        "variant": config.variant,
         "config_hash": run.config_hash,
         "config": json.dumps(settings, separators=(",", ":")),
         "seed": run.seed,
@@ -152,10 +155,10 @@ def estimate(tasks: Sequence[schedule.Task], jobs: int) -> str:
             seconds += known * task.config.epochs
         elif task.config.epochs:
             unknown += 1
-    seconds = (seconds + progress.SECONDS_PER_RUN * len(tasks)) / jobs
+    seconds = (seconds + schedule_progress.SECONDS_PER_RUN * len(tasks)) / jobs
     epochs = sum(task.config.epochs for task in tasks)
     line = f"{len(tasks)} runs to do, {epochs:,} epochs, {jobs} at a time; "
-    line += f"estimate from recorded runs: {progress.duration(seconds)}"
+    line += f"estimate from recorded runs: {duration(seconds)}"
     if unknown:
         line += f", and {unknown} runs like none recorded: their ETA comes as they run"
     return line

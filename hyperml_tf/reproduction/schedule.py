@@ -4,24 +4,24 @@ import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
 
-import ml_collections
-
-from hyperml_tf.data import interactions
+from hyperml_tf.data import prepared
 from hyperml_tf.errors import InputError
+from hyperml_tf.models import DEFINITIONS
 from hyperml_tf.reproduction import config_files
 from hyperml_tf.training import configuration as configs
 from hyperml_tf.training import runs
+from hyperml_tf.training.configuration import Configuration, Name
 from hyperml_tf.training.run_folder import Run
 
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """One run to be: a resolved config, a seed, and how to say it on a command line.
+    """One run to be: a configuration, a seed, and how to say it on a command line.
 
     With `stop_epoch`, the run is left there, to be taken up again by another task.
     """
 
-    config: ml_collections.FrozenConfigDict
+    config: Configuration
     run: Run
     overrides: tuple[tuple[str, object], ...]
     stop_epoch: int | None = None
@@ -62,7 +62,7 @@ class Task:
         path = config_files.path_of(self.config.dataset)
         return [
             *("-m", "hyperml_tf.train"),
-            f"--config={path}:{config_files.name_of(self.config)}",
+            f"--config={path}:{self.config.name}",
             f"--config.dataset={self.config.dataset}",
             *(f"--config.{field}={value}" for field, value in self.overrides),
             f"--seed={self.run.seed}",
@@ -78,7 +78,7 @@ class Task:
 
 def plan(
     datasets: Sequence[str],
-    models: Sequence[str],
+    models: Sequence[str | Name],
     seeds: Sequence[int],
     data_dir: str,
     runs_dir: str,
@@ -93,7 +93,7 @@ def plan(
 
     Args:
         datasets: keys, prepared in `data_dir`.
-        models: keys.
+        models: keys, or names of settings beyond the paper.
         seeds: roots of randomness.
         data_dir: prepared datasets.
         runs_dir: runs.
@@ -103,22 +103,24 @@ def plan(
     Raises:
         InputError: a dataset is not prepared, or a config is out of range.
     """
-    fingerprints = {d: interactions.load(d, data_dir).fingerprint for d in datasets}
+    fingerprints = {d: prepared.load(d, data_dir).fingerprint for d in datasets}
     tasks: dict[Run, Task] = {}
     for seed, dataset, model, swept in itertools.product(
         seeds, datasets, models, sweep
     ):
         config = config_files.load(dataset, model)
-        if not config.epochs and seed != seeds[0]:
+        name = configs.name_of(config)
+        trains = DEFINITIONS[name.model].trains
+        if not trains and seed != seeds[0]:
             continue
         for field in swept:
-            if field not in config and config.epochs:
+            if field not in config and trains:
                 raise InputError(f"{model} has no field {field!r} to sweep over")
-        wanted = {**overrides, **swept} if config.epochs else {}
+        wanted = {**overrides, **swept} if trains else {}
         fitting = {field: value for field, value in wanted.items() if field in config}
         if any(config[field] != value for field, value in fitting.items()):
-            named = (f"{k}={v}" for k, v in fitting.items() if k in swept)
-            fitting["variant"] = " ".join([config.variant, *named]).strip()
+            departures = {k: str(v) for k, v in fitting.items() if k in swept}
+            fitting["variant"] = configs.variant(name.beyond, departures)
         resolved = configs.resolve(configs.changed(config, fitting))
         run = runs.locate(runs_dir, resolved, fingerprints[dataset], seed)
         tasks.setdefault(run, Task(resolved, run, tuple(fitting.items())))

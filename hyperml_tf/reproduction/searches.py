@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import pandas as pd
 
 from hyperml_tf.errors import InputError
+from hyperml_tf.files import write_atomically
 from hyperml_tf.reproduction.halving import Candidate
-from hyperml_tf.training.run_folder import write_atomically
 
 COLUMNS = ("dataset", "model", "place", "epochs", "valid_ndcg10", "overrides")
 

@@ -21,7 +21,7 @@ from hyperml_tf.data.interactions import Interactions
 from hyperml_tf.data.triplets import BATCHES_PER_CHUNK, TripletSampler
 from hyperml_tf.evaluation import protocol
 from hyperml_tf.kernels import fused
-from hyperml_tf.models import MODELS, Recommender
+from hyperml_tf.models import DEFINITIONS, Recommender
 from hyperml_tf.training import configuration as configs
 from hyperml_tf.training import factory, trainer
 
@@ -33,7 +33,7 @@ _WARM_UP_SECONDS = 1.0
 # nothing beside it.
 _STEPS_PER_EPOCH = {"fused": 32 * BATCHES_PER_CHUNK, "tensorflow": 128}
 
-TRAINED = tuple(key for key in MODELS if key != "popularity")
+TRAINED = tuple(key for key, model in DEFINITIONS.items() if model.trains)
 
 
 def synthetic(rows: int, per_user: int = 10, negatives: int = 100) -> Interactions:
@@ -60,14 +60,15 @@ def synthetic(rows: int, per_user: int = 10, negatives: int = 100) -> Interactio
     listed = rng.integers(items, size=(2, users, negatives), dtype=np.int32)
     return Interactions(
         name="synthetic",
-        folder=None,  # type: ignore[arg-type]
-        stats={"users": users, "items": items, "fingerprint": "synthetic"},
         train_user=(pairs // items).astype(np.int32),
         train_item=(pairs % items).astype(np.int32),
         valid_item=held_out[0],
         test_item=held_out[1],
         valid_negatives=listed[0],
         test_negatives=listed[1],
+        user_ids=[f"u{row}" for row in range(users)],
+        item_ids=[f"i{row}" for row in range(items)],
+        fingerprint="synthetic",
     )
 
 
@@ -179,15 +180,11 @@ def compiled_model(
     Raises:
         KernelUnavailable: "fused" was asked for and cannot be.
     """
-    config = configs.for_model(key)
-    config.dataset, config.dropout = "synthetic", dropout
-    config.dim, config.batch_size = dim, batch
-    if config.get("pretrained"):
-        config.pretrained = False
-    config = configs.resolve(config)
+    changes = {"dropout": dropout, "dim": dim, "batch_size": batch}
+    config = configs.resolve(configs.for_model(key, "synthetic", training=changes))
     negatives = config.get("negatives", 1)
     model = factory.build_model(config, data, 0)
-    optimizer = factory.build_optimizer(config, steps)
+    optimizer = factory.build_optimizer(config, model, steps)
     used, calls = trainer.compile_model(
         model, optimizer, steps, batch * negatives, kernel
     )
@@ -235,8 +232,7 @@ def ranking(rows: int, dim: int, batch: int) -> list[dict]:
     data = synthetic(rows)
     lines = []
     for key in ("hyperml", "cml", "mf_bpr"):
-        config = configs.for_model(key)
-        config.dataset, config.dim = "synthetic", dim
+        config = configs.for_model(key, "synthetic", training={"dim": dim})
         model = factory.build_model(configs.resolve(config), data, 0)
         for kind, rank in (("sampled", protocol.sampled), ("full", protocol.full)):
             seconds, cpu = _seconds(rank, model, data)

@@ -8,11 +8,10 @@ by exact keys: what ScaNN misses is missing, what it finds is in its true order.
 """
 
 import tensorflow as tf
-from tensorflow_recommenders.layers.factorized_top_k import ScaNN
 
 from hyperml_tf.errors import InputError
 from hyperml_tf.serving.catalogue import Catalogue
-from hyperml_tf.serving.space import Ball
+from hyperml_tf.serving.tfrs import ScaNN
 
 #: ScaNN's quantiser learns 16 centres a block; fewer items than this train it badly.
 FEWEST_ITEMS = 1000
@@ -57,10 +56,9 @@ class ScannIndex(tf.Module):
                 f"{FEWEST_ITEMS}; choose --index=exact, which is faster there"
             )
         self.catalogue = catalogue
-        self._moves = isinstance(catalogue.space, Ball)
         leaves = round(_LEAVES * catalogue.size**0.5)
         scann = ScaNN(
-            distance_measure=catalogue.space.scann_measure,
+            distance_measure=catalogue.measure.scann_measure,
             num_leaves=leaves,
             num_leaves_to_search=max(10, round(_SEARCHED * leaves)),
             num_reordering_candidates=_CANDIDATES + excluded,
@@ -88,7 +86,7 @@ class ScannIndex(tf.Module):
         return self.catalogue.scan_unless(items[:, -1] >= 0, u, excluded, items, keys)
 
     def _around(self, radius, u, excluded, k, fetched):
-        centre = self.catalogue.space.centre(u, radius)
+        centre = self.catalogue.measure.centre(u, radius)
         items = self._search(tf.cast(centre, tf.float32), fetched)
         # ScaNN's number of columns is at most that of its candidates.
         missing = tf.maximum(k - tf.shape(items)[1], 0)
@@ -97,10 +95,10 @@ class ScannIndex(tf.Module):
 
     def _guess(self, queries: tf.Tensor, k: int) -> tf.Tensor:
         """The median distance of the k-th neighbour, over some queries."""
-        if not self._moves:
+        if not self.catalogue.measure.centre_moves:
             return tf.constant(0.0, tf.float64)
         sample = queries[:: -(-queries.shape[0] // _SAMPLE)]
         nothing = tf.fill([sample.shape[0], 1], self.catalogue.size)
         keys = self.catalogue.scan(sample, nothing, tf.constant(k))[1][:, -1]
-        radii = self.catalogue.space.values(keys, sample)["distances"]
+        radii = self.catalogue.measure.values(keys, sample)["distances"]
         return tf.sort(radii)[sample.shape[0] // 2]

@@ -1,7 +1,7 @@
 """The items of a model as points, with the exact order around any query.
 
-Keys (see `space`) are computed in float64 from the points themselves. Equal keys are
-ordered by row, on every path.
+Keys (see `geometry.retrieval`) are computed in float64 from the points themselves.
+Equal keys are ordered by row, on every path.
 """
 
 from collections.abc import Callable
@@ -9,25 +9,25 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from hyperml_tf.serving.space import Space
+from hyperml_tf.geometry.retrieval import Measure
 
 # Rows of a direct scan at a time: [2^15, 128] float64 differences are 32 MB.
 _SCAN_ROWS = 1 << 15
 
 
 class Catalogue(tf.Module):
-    """I items in a space.
+    """I items and how they are compared.
 
     Args:
-        space: how distance or likeness is measured.
+        measure: the model's.
         points: [I, D] float64.
     """
 
-    def __init__(self, space: Space, points: tf.Tensor):
+    def __init__(self, measure: Measure, points: tf.Tensor):
         super().__init__()
-        self.space = space
+        self.measure = measure
         self.points = compact(points)
-        self.weights = tf.Variable(space.weights(points), trainable=False)
+        self.weights = tf.Variable(measure.weights(points), trainable=False)
 
     @property
     def size(self) -> int:
@@ -40,7 +40,7 @@ class Catalogue(tf.Module):
 
     def keys(self, u: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
         """Keys [...] of queries [..., D] and items [...]."""
-        return self.space.keys(u, self.rows(items), tf.gather(self.weights, items))
+        return self.measure.keys(u, self.rows(items), tf.gather(self.weights, items))
 
     def best(
         self, u: tf.Tensor, items: tf.Tensor, excluded: tf.Tensor, k: tf.Tensor
@@ -74,7 +74,7 @@ class Catalogue(tf.Module):
 
             def block(start, stop):
                 v = tf.cast(self.points[start:stop], tf.float64)
-                return self.space.keys(query, v, self.weights[start:stop])
+                return self.measure.keys(query, v, self.weights[start:stop])
 
             keys = in_blocks(block, self.size, _SCAN_ROWS)
             # One place more than items, for the padding of `excluded`.

@@ -17,9 +17,9 @@ they are, so that none dominates a norm, and Cauchy-Schwarz is not wasteful.
 """
 
 import tensorflow as tf
-from tensorflow_recommenders.layers.factorized_top_k import BruteForce
 
 from hyperml_tf.serving.catalogue import Catalogue
+from hyperml_tf.serving.tfrs import BruteForce
 
 # Items fetched beyond those asked for and excluded. More of them decide more queries
 # without a scan, and each costs a row of float64: 32 are 2 % of a query at 100,000.
@@ -40,9 +40,9 @@ class ExactIndex(tf.Module):
     def __init__(self, catalogue: Catalogue, queries: tf.Tensor):
         super().__init__()
         self.catalogue = catalogue
-        items = catalogue.space.lift_item(tf.cast(catalogue.points, tf.float64))
+        items = catalogue.measure.lift_item(tf.cast(catalogue.points, tf.float64))
         self._stretch = tf.Variable(
-            _stretch(items, catalogue.space.lift_query(queries)), trainable=False
+            _stretch(items, catalogue.measure.lift_query(queries)), trainable=False
         )
         items = items / self._stretch
         norms = tf.norm(items, axis=1, keepdims=True)
@@ -79,7 +79,7 @@ class ExactIndex(tf.Module):
         """Items and keys as of `top`, but unscanned, and where they are proven, [B]."""
         fetched = k + tf.shape(excluded)[1] + _OVERFETCH
         fetched = tf.minimum(fetched, self.catalogue.size)
-        query = self.catalogue.space.lift_query(u) * self._stretch
+        query = self.catalogue.measure.lift_query(u) * self._stretch
         norm = tf.norm(query, axis=1, keepdims=True)
         query = tf.math.divide_no_nan(query, norm)
         query = tf.concat([query, self._beta * tf.ones_like(norm)], axis=1)

@@ -2,26 +2,45 @@
 
 import json
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import tensorflow as tf
 
 from hyperml_tf.errors import InputError
-from hyperml_tf.models import TITLES
-from hyperml_tf.serving.saved_model import RECORD
+from hyperml_tf.models import DEFINITIONS
+
+#: Files of an export beside TensorFlow's: what was exported, and its items' titles.
+RECORD, ITEMS = "export.json", "items.csv"
 
 # Users asked about at a time: answers are printed as they come.
 _USERS_PER_REQUEST = 256
 _LONGEST_TITLE = 48
 
 
+class Answer(NamedTuple):
+    """What is recommended to one user.
+
+    Attributes:
+        user: raw id.
+        is_known: whether the model knows the user; the items are else the most
+            popular ones, with NaN for score.
+        items: columns rank (from 1), item, score and, if the model measures distance,
+            distance; title and genres where the dataset has them.
+    """
+
+    user: str
+    is_known: bool
+    items: pd.DataFrame
+
+
 class Exported:
     """An export folder, loaded.
 
     Args:
-        folder: as written by `export.export`.
+        folder: as written by `saved_model.export`.
 
     Raises:
         InputError: it is none, or cannot be loaded here.
@@ -46,49 +65,99 @@ class Exported:
             self._model = tf.saved_model.load(str(folder))
         except (OSError, ValueError, tf.errors.OpError) as error:
             raise InputError(f"cannot load {folder} ({error}); {remedy}") from None
-        titles = folder / "items.csv"
+        titles = folder / ITEMS
         self._titles = None
         if titles.exists():
             table = pd.read_csv(titles, dtype=str, keep_default_na=False)
             self._titles = table.set_index("item")
 
-    def tables(
+    def answers(
         self, users: Sequence[str], k: int, exclude_seen: bool = True
-    ) -> Iterator[str]:
-        """One table of recommendations per user, as text."""
+    ) -> Iterator[Answer]:
+        """What is recommended to each user, one after the other.
+
+        Args:
+            users: raw ids.
+            k: items of each; fewer come where fewer are left.
+            exclude_seen: leave out what the user is known to have touched.
+        """
         ask = self._model.signatures["recommend"]
         for start in range(0, len(users), _USERS_PER_REQUEST):
             block = list(users[start : start + _USERS_PER_REQUEST])
+            # A raw id from the command line need not be UTF-8; then it is unknown.
+            raw = [user.encode("utf-8", "surrogateescape") for user in block]
             answer = ask(
-                user_ids=tf.constant(block),
+                user_ids=tf.constant(raw),
                 k=tf.constant(k),
                 exclude_seen=tf.constant(exclude_seen),
             )
             arrays = {name: tensor.numpy() for name, tensor in answer.items()}
             for row, user in enumerate(block):
-                mine = {name: array[row] for name, array in arrays.items()}
-                yield self._table(user, mine, exclude_seen)
+                yield self._answer(user, {n: array[row] for n, array in arrays.items()})
 
-    def _table(self, user: str, answer: dict[str, np.ndarray], exclude_seen: bool):
+    def _answer(self, user: str, answer: dict[str, np.ndarray]) -> Answer:
         items = [item.decode() for item in answer["item_ids"] if item]
-        model = TITLES.get(self.record["model"], self.record["model"])
-        source = f"{model} on {self.record['dataset']}"
-        columns = {"rank": [str(rank) for rank in range(1, len(items) + 1)]}
-        columns["item"] = items
-        if answer["known_users"]:
-            seen = "left out" if exclude_seen else "included"
-            head = f"user {user}: {source}, seen items {seen}"
-            # A distance says more than its negation.
-            value = "distance" if "distances" in answer else "score"
-            numbers = answer[f"{value}s"][: len(items)]
-            columns[value] = [f"{number:.4f}" for number in numbers]
-        else:
-            head = f"user {user} is unknown to {source}: the most popular items"
+        columns: dict[str, Any] = {"rank": range(1, len(items) + 1), "item": items}
+        for name in ("score", "distance"):
+            if f"{name}s" in answer:
+                columns[name] = answer[f"{name}s"][: len(items)]
         if self._titles is not None:
             known = self._titles.reindex(items).fillna("")
-            columns["title"] = [title[:_LONGEST_TITLE] for title in known["title"]]
-            columns["genres"] = list(known["genres"])
-        return "\n".join([head, *_aligned(columns)])
+            columns |= {name: known[name].to_numpy() for name in known}
+        return Answer(user, bool(answer["known_users"]), pd.DataFrame(columns))
+
+    def tables(
+        self, users: Sequence[str], k: int, exclude_seen: bool = True
+    ) -> Iterator[str]:
+        """One table of recommendations per user, as text."""
+        model = self.record["model"]
+        model = DEFINITIONS[model].title if model in DEFINITIONS else model
+        source = f"{model} on {self.record['dataset']}"
+        seen = "left out" if exclude_seen else "included"
+        for answer in self.answers(users, k, exclude_seen):
+            table, user = answer.items, answer.user
+            if answer.is_known:
+                head = f"user {user}: {source}, seen items {seen}"
+                # A distance says more than its negation.
+                hidden = ["score"] if "distance" in table else []
+            else:
+                head = f"user {user} is unknown to {source}: the most popular items"
+                hidden = ["score", "distance"]
+            shown = table.drop(columns=hidden, errors="ignore")
+            yield "\n".join([head, *_aligned(shown)])
+
+
+def recommend(
+    model: Exported | str | pathlib.Path,
+    users: Iterable[object],
+    k: int = 10,
+    exclude_seen: bool = True,
+) -> pd.DataFrame:
+    """What an exported model recommends to users.
+
+    Args:
+        model: an export, or its folder.
+        users: raw ids.
+        k: items of each user; fewer come where fewer are left.
+        exclude_seen: leave out what a user is known to have touched.
+
+    Returns:
+        One row an item: user, rank (from 1), item, score (higher is better) and title,
+        where the dataset has titles. A user whom the model does not know gets the most
+        popular items, with NaN for score.
+
+    Raises:
+        InputError: the folder is not an export, or cannot be loaded here.
+    """
+    exported = model if isinstance(model, Exported) else Exported(model)
+    asked = [str(user) for user in users]
+    frames = [
+        answer.items.assign(user=answer.user)
+        for answer in exported.answers(asked, k, exclude_seen)
+    ]
+    columns = ["user", "rank", "item", "score", "title"]
+    table = pd.concat(frames or [pd.DataFrame(columns=columns[:4])], ignore_index=True)
+    return table[[name for name in columns if name in table]]
 
 
 def _register_scann(folder: pathlib.Path) -> None:
@@ -102,9 +171,15 @@ def _register_scann(folder: pathlib.Path) -> None:
         ) from None
 
 
-def _aligned(columns: dict[str, list[str]]) -> Iterator[str]:
+def _aligned(answer: pd.DataFrame) -> Iterator[str]:
     """Lines of a table: numbers to the right, words to the left."""
-    numeric = ("rank", "distance", "score")
+    numeric = {"rank": "{}", "distance": "{:.4f}", "score": "{:.4f}"}
+    columns = {
+        name: [numeric.get(name, "{}").format(cell) for cell in answer[name]]
+        for name in answer
+    }
+    if "title" in columns:
+        columns["title"] = [title[:_LONGEST_TITLE] for title in columns["title"]]
     widths = {name: max(map(len, [name, *cells])) for name, cells in columns.items()}
     for line in [list(columns), *zip(*columns.values(), strict=True)]:
         cells = [

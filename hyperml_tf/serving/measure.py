@@ -4,24 +4,23 @@ Every function returns one line for `benchmarks.jsonl`. Nothing here is needed t
 serve.
 """
 
-import hashlib
 import pathlib
 import tempfile
 import time
 
 import numpy as np
 import tensorflow as tf
-from tensorflow_recommenders.layers.factorized_top_k import BruteForce
 
 from hyperml_tf.data.interactions import Interactions
 from hyperml_tf.errors import InputError
 from hyperml_tf.geometry import poincare
+from hyperml_tf.geometry.spaces import PoincareBall
 from hyperml_tf.models import HyperML, Recommender
 from hyperml_tf.serving import saved_model
 from hyperml_tf.serving.approximate import ScannIndex
 from hyperml_tf.serving.catalogue import Catalogue
 from hyperml_tf.serving.exact import ExactIndex
-from hyperml_tf.serving.space import Ball, InnerProduct, points_of
+from hyperml_tf.serving.tfrs import BruteForce
 
 _DRAWN_AT_A_TIME = 50_000
 _K = 10
@@ -73,16 +72,16 @@ def retrieval(items: int, dim: int = 64, queries: int = 2000, batch: int = 100) 
     """
     users, points = clustered_points(queries, items, dim, seed=0)
     users = tf.cast(users, tf.float64)
-    catalogue = Catalogue(Ball(1.0), tf.cast(points, tf.float64))
+    catalogue = Catalogue(PoincareBall(1.0), tf.cast(points, tf.float64))
     nothing = tf.fill([batch, 1], items)
     fewer = users[: max(batch, queries // 2)]
     k = tf.constant(_K)
 
     brute_force = BruteForce(k=_K)
     brute_force.index(
-        tf.cast(catalogue.space.lift_item(tf.cast(points, tf.float64)), tf.float32)
+        tf.cast(catalogue.measure.lift_item(tf.cast(points, tf.float64)), tf.float32)
     )
-    psi = tf.cast(catalogue.space.lift_query(fewer), tf.float32)
+    psi = tf.cast(catalogue.measure.lift_query(fewer), tf.float32)
     _, brute_force_rate = _timed(lambda q: brute_force(q)[1], psi, batch)
 
     exact = ExactIndex(catalogue, users)
@@ -126,20 +125,20 @@ def exactness(model: Recommender, batch: int = 32) -> dict:
     Raises:
         InputError: the model has no index.
     """
-    points = points_of(model)
+    points = model.retrieval_points()
     if points is None:
         raise InputError(f"{type(model).__name__} has no index to compare")
-    catalogue = Catalogue(points.space, points.items)
+    catalogue = Catalogue(points.measure, points.items)
     index = ExactIndex(catalogue, points.users)
-    shown = "scores" if isinstance(points.space, InnerProduct) else "distances"
 
     @tf.function(autograph=False)
     def compare(u):
         nothing = tf.fill([tf.shape(u)[0], 1], catalogue.size)
         items, keys, proven = index.attempt(u, nothing, tf.constant(_K))
         items, keys = catalogue.scan_unless(proven, u, nothing, items, keys)
-        values = points.space.values(keys, u[:, tf.newaxis])[shown]
-        everything = _by_formula(points.space, u, points.items)
+        shown = points.measure.values(keys, u[:, tf.newaxis])
+        values = shown.get("distances", shown["scores"])
+        everything = points.measure.dissimilarity(u[:, tf.newaxis], points.items)
         order = tf.argsort(everything, axis=1, stable=True)[:, :_K]
         ours, best = (
             tf.gather(everything, chosen, batch_dims=1) for chosen in (items, order)
@@ -168,15 +167,6 @@ def exactness(model: Recommender, batch: int = 32) -> dict:
     }
 
 
-def _by_formula(space, u: tf.Tensor, v: tf.Tensor) -> tf.Tensor:
-    """[B, I] distances by their definitions; inner products negated."""
-    if isinstance(space, InnerProduct):
-        return -tf.matmul(u, v, transpose_b=True)
-    if isinstance(space, Ball):
-        return poincare.distance(u[:, tf.newaxis], v, space.c)
-    return tf.norm(u[:, tf.newaxis] - v, axis=-1)
-
-
 def latency(
     items: int = 100_000, dim: int = 64, calls: int = 10_000, index: str = "exact"
 ) -> dict:
@@ -191,8 +181,8 @@ def latency(
     users, points = clustered_points(1000, items, dim, seed=0)
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(temporary)
-        model, data = _as_trained(users, points, folder)
-        saved_model.export(model, data, {}, folder / "model", index)
+        model, data = _as_trained(users, points)
+        saved_model.export(model, data, folder / "model", index)
         served = tf.saved_model.load(str(folder / "model"))
     ask = served.signatures["recommend"]
     k, exclude_seen = tf.constant(_K), tf.constant(True)
@@ -213,32 +203,24 @@ def latency(
     }
 
 
-def _as_trained(
-    users: np.ndarray, items: np.ndarray, folder: pathlib.Path
-) -> tuple[HyperML, Interactions]:
+def _as_trained(users: np.ndarray, items: np.ndarray) -> tuple[HyperML, Interactions]:
     """A model with these points, and a dataset of 20 random items per user."""
-    sizes = {"users": len(users), "items": len(items)}
-    files = {}
-    for side, size in sizes.items():
-        ids = "".join(f"{side[:-1]} {row}\n" for row in range(size)).encode()
-        file = folder / f"{side[:-1]}_ids.txt"
-        file.write_bytes(ids)
-        files[file.name] = hashlib.sha256(ids).hexdigest()
     rng = np.random.default_rng(0)
     nobody = np.full(len(users), -1, np.int32)
     data = Interactions(
         name="synthetic",
-        folder=folder,
-        stats=sizes | {"files": files},
         train_user=np.repeat(np.arange(len(users), dtype=np.int32), 20),
         train_item=rng.integers(len(items), size=20 * len(users), dtype=np.int32),
         valid_item=nobody,
         test_item=nobody,
         valid_negatives=nobody[:, np.newaxis],
         test_negatives=nobody[:, np.newaxis],
+        user_ids=[f"user {row}" for row in range(len(users))],
+        item_ids=[f"item {row}" for row in range(len(items))],
     )
     model = HyperML(
-        *sizes.values(),
+        data.num_users,
+        data.num_items,
         dim=users.shape[1],
         c=1.0,
         margin=0.5,

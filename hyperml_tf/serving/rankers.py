@@ -73,14 +73,14 @@ class PointRanker(tf.Module):
     def score(self, users: tf.Tensor, items: tf.Tensor) -> Values:
         """Values [B] of users [B] and items [B]."""
         u = self._queries(users)
-        return self._catalogue.space.values(self._catalogue.keys(u, items), u)
+        return self._catalogue.measure.values(self._catalogue.keys(u, items), u)
 
     def _queries(self, users):
         return tf.cast(tf.gather(self._users, users), tf.float64)
 
     def _near(self, u, excluded, k):
         items, keys = self._index.top(u, excluded, k)
-        return items, self._catalogue.space.values(keys, u[:, tf.newaxis])
+        return items, self._catalogue.measure.values(keys, u[:, tf.newaxis])
 
 
 class ScoreRanker(tf.Module):

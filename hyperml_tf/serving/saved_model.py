@@ -4,28 +4,24 @@ Beside what TensorFlow writes, the folder holds `export.json` (what was exported
 where the dataset has titles, `items.csv`.
 """
 
-import contextlib
 import json
 import pathlib
-import shutil
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from hyperml_tf import files
 from hyperml_tf.data.interactions import Interactions
 from hyperml_tf.errors import InputError
 from hyperml_tf.models import Recommender
 from hyperml_tf.serving.approximate import ScannIndex
 from hyperml_tf.serving.catalogue import Catalogue
 from hyperml_tf.serving.exact import ExactIndex
+from hyperml_tf.serving.exported import ITEMS, RECORD
 from hyperml_tf.serving.rankers import PointRanker, ScoreRanker
 from hyperml_tf.serving.service import Service, known_items
-from hyperml_tf.serving.space import points_of
-
-#: What makes a folder one of ours.
-RECORD = "export.json"
 
 #: "exact" proves its order; "scann" may miss items, and needs scann to load.
 INDEXES = ("exact", "scann")
@@ -34,18 +30,18 @@ INDEXES = ("exact", "scann")
 def export(
     model: Recommender,
     interactions: Interactions,
-    record: dict,
     output: str | pathlib.Path,
     index: str = "exact",
-) -> dict:
+    record: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
     """Writes `model` to the folder `output`, whole or not at all.
 
     Args:
         model: a trained model.
         interactions: the dataset it was trained on.
-        record: where it comes from; kept in `export.json`.
         output: new, or a former export, which is replaced.
         index: one of `INDEXES`.
+        record: where the model comes from; kept in `export.json`.
 
     Returns:
         What `export.json` holds.
@@ -58,7 +54,10 @@ def export(
         ranker, described = _ranker(model, interactions, index)
         service = Service(interactions, ranker)
         signatures = service.signatures()
-    record = record | {
+    origin = {"dataset": interactions.name, "model": type(model).__name__}
+    record = {
+        **origin,
+        **(record or {}),
         "index": described,
         "items": interactions.num_items,
         "signatures": sorted(signatures),
@@ -69,11 +68,12 @@ def export(
         namespace_whitelist=["Scann"],
         experimental_variable_policy=tf.saved_model.experimental.VariablePolicy.SAVE_VARIABLE_DEVICES,
     )
-    with _replacing(pathlib.Path(output)) as folder:
+    output = pathlib.Path(output)
+    _refuse_what_is_no_export(output)
+    with files.replacing_folder(output) as folder:
         tf.saved_model.save(service, str(folder), signatures, options)
-        titles = interactions.folder / "items.csv"
-        if titles.exists():
-            shutil.copyfile(titles, folder / titles.name)
+        if interactions.items is not None:
+            interactions.items.to_csv(folder / ITEMS, index=False, lineterminator="\n")
         text = json.dumps(record, indent=1, sort_keys=True) + "\n"
         (folder / RECORD).write_text(text, encoding="utf-8")
     return record
@@ -83,7 +83,7 @@ def _ranker(
     model: Recommender, interactions: Interactions, index: str
 ) -> tuple[PointRanker | ScoreRanker, str]:
     """The ranker of a model, and which index it has, if any."""
-    points = points_of(model)
+    points = model.retrieval_points()
     if points is None:
         none = "none: this model has no dot-product form, so it scores every item"
         if model.item_biases is not None:
@@ -91,7 +91,7 @@ def _ranker(
         if index != "exact":
             raise InputError(f"--index={index}: {none}; leave --index out")
         return ScoreRanker(model), none
-    catalogue = Catalogue(points.space, points.items)
+    catalogue = Catalogue(points.measure, points.items)
     if index == "exact":
         return PointRanker(points.users, ExactIndex(catalogue, points.users)), index
     excluded = int(np.quantile(np.diff(known_items(interactions).splits), 0.99))
@@ -105,21 +105,10 @@ def _ranker(
     return PointRanker(points.users, scann), index
 
 
-@contextlib.contextmanager
-def _replacing(output: pathlib.Path) -> Iterator[pathlib.Path]:
-    """A temporary folder that takes the place of `output` if all goes well."""
+def _refuse_what_is_no_export(output: pathlib.Path) -> None:
     if output.exists() and not (output / RECORD).exists():
         if not output.is_dir() or any(output.iterdir()):
             raise InputError(
                 f"{output} exists and is not an export of hyperml_tf; name another "
                 "--output, or remove it"
             )
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(
-        dir=output.parent, prefix=f".{output.name}."
-    ) as temporary:
-        fresh = pathlib.Path(temporary) / "new"
-        yield fresh
-        if output.exists():
-            output.rename(pathlib.Path(temporary) / "old")
-        fresh.rename(output)

@@ -119,7 +119,7 @@ class Service(tf.Module):
             there is no item; "known_users" [B]. An unknown user gets the most popular
             items, with NaN for values.
         """
-        users, k = self._users.lookup(user_ids), _positive(k)
+        users, k = self._users.lookup(user_ids), self._at_most_all(k)
 
         def answer(start, stop):
             known = users[start:stop] >= 0
@@ -147,7 +147,7 @@ class Service(tf.Module):
             As of `recommend`, with "known_items" [B] for "known_users"; an unknown
             item gets "" and NaN.
         """
-        wanted, k = self._items.lookup(item_ids), _positive(k)
+        wanted, k = self._items.lookup(item_ids), self._at_most_all(k)
 
         def answer(start, stop):
             known = wanted[start:stop] >= 0
@@ -203,6 +203,12 @@ class Service(tf.Module):
         seen = tf.gather(self._known_items, places).to_tensor(self._num_items)
         return tf.pad(seen, [[0, 0], [0, 1]], constant_values=self._num_items)
 
+    def _at_most_all(self, k):
+        """min(k, I), so that sums with it fit 32 bits."""
+        positive = tf.debugging.Assert(k > 0, ["k must be >= 1:", k])
+        with tf.control_dependencies([positive]):
+            return tf.minimum(k, self._num_items)
+
     def _shown(self, items, values, known):
         """Raw ids and values of items [B, K]; values only of what is known."""
         exists = items >= 0
@@ -215,16 +221,11 @@ class Service(tf.Module):
     def _by_blocks(self, answer, rows, k):
         splits = self._known_splits
         most_seen = tf.cast(tf.reduce_max(splits[1:] - splits[:-1]), tf.int32)
-        candidates = tf.minimum(k, self._num_items) + most_seen
+        candidates = k + most_seen
         per_query = tf.cast(candidates, tf.int64) * self._ranker.bytes_per_candidate
         size = _BLOCK_BYTES // (per_query + self._ranker.bytes_per_query)
         size = tf.cast(tf.maximum(size, 1), tf.int32)
         return in_blocks(answer, tf.size(rows), size)
-
-
-def _positive(k):
-    with tf.control_dependencies([tf.debugging.Assert(k > 0, ["k must be >= 1:", k])]):
-        return tf.identity(k)
 
 
 def _lookup(ids: Sequence[str]) -> tf.lookup.StaticHashTable:

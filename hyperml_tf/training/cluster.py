@@ -73,8 +73,8 @@ def from_environment(strategy: str, needed: Sequence[str]) -> Cluster:
     jobs = ", ".join(f'"{job}": ["host:port", …]' for job in needed)
     remedy = f'it must be {{"cluster": {{{jobs}}}, "task": {{"type": …, "index": …}}}}'
     try:
-        said = json.loads(os.environ["TF_CONFIG"])
-        cluster, task = said["cluster"], said["task"]
+        declared = json.loads(os.environ["TF_CONFIG"])
+        cluster, task = declared["cluster"], declared["task"]
         found = Cluster(cluster, task["type"], int(task["index"]))
         address = found.jobs[found.job][found.index]
         absent = [job for job in needed if not found.jobs.get(job)]

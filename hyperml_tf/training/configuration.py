@@ -1,243 +1,142 @@
-"""What a configuration holds: one set of defaults, and the checks on it.
+"""What is trained: a model's settings on a dataset, checked, and what tells them apart.
 
-A file of `run_configs/` starts from `for_model(key)` and changes what its dataset
-needs. A model's config has the fields that the model uses and no others, so a
-setting that would be ignored is an error.
+A file of `run_configs/` gives an `ml_collections.ConfigDict`, whose fields flags can
+change; `resolve` makes a `Configuration` of it, which nothing changes. A model's
+config has the fields of the model's `Definition` and no others, so a setting that
+would be ignored is an error.
 """
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import ml_collections
 from ml_collections import config_dict
 
-from hyperml_tf.errors import InputError
-from hyperml_tf.models import MODELS
-from hyperml_tf.models.base import metric_init_scale
-from hyperml_tf.optimizers.poincare import RETRACTIONS
+from hyperml_tf.models import DEFINITIONS, Definition
+from hyperml_tf.models.options import NEVER, ConfigError
 
-#: Ends the name of a model's settings with options beyond the paper: "hyperml+".
+#: Marks settings with options beyond the paper.
 BEYOND = "+"
 
-#: Options beyond the paper, at the value that turns them off. An option left off
-#: does not enter the hash, so a new one does not orphan older runs.
-OFF: dict[str, object] = {
-    "patience": 0,
-    "loss": "hinge",
-    "score": "distance",
-    "origin_weight": 0.0,
-    "negatives": 1,
-    "negative_choice": "each",
-    "item_bias": False,
-    "learning_rate_decay": 1.0,
-    "negative_sampler": "uniform",
-    "norm_penalty": 0.0,
-    "rescale": True,
+#: Option -> the value that turns it off; one that an older run does not name was off.
+OFF: dict[str, Any] = {
+    option.name: option.off
+    for definition in DEFINITIONS.values()
+    for option in definition.options
+    if option.off is not NEVER
 }
-
-#: The searched sets of the paper (§3.1).
-PAPER_GRID: dict[str, tuple] = {
-    "optimizer": ("adam", "adagrad"),
-    "learning_rate": (1e-2, 1e-3, 1e-4, 1e-5),
-    "dim": (32, 64, 128),
-    "batch_size": (128, 256, 512),
-    "distortion_weight": (0.0, 0.1, 0.25, 0.5, 0.75, 1.0),
-    "margin": (0.1, 0.2, 0.5),
-}
-
-#: HyperTS with these is MF-BPR with a curvature: at c = 0 it is MF-BPR, `origin_weight`
-#: its L2.
-PRODUCT = {
-    "score": "product",
-    "loss": "softplus",
-    "margin": 0.0,
-    "distortion_weight": 0.0,
-}
-
-OPTIMIZERS = ("adam", "adam_dense", "adagrad", "sgd", "riemannian_adam")
-
-#: Fields that describe a row rather than change a number in it.
-LABELS = ("variant", "paper")
-
-# field -> (lowest, highest) that makes sense; both included.
-_RANGES: dict[str, tuple[float, float]] = {
-    "dim": (1, 4096),
-    "batch_size": (1, 1 << 20),
-    "epochs": (0, 100_000),
-    "eval_every": (1, 100_000),
-    "patience": (0, 100_000),
-    "learning_rate": (0.0, 100.0),
-    "learning_rate_decay": (0.5, 1.0),
-    "margin": (0.0, 1e6),
-    "distortion_weight": (0.0, 1e6),
-    "c": (0.0, 1e6),
-    "dropout": (0.0, 0.99),
-    "l2": (0.0, 1e6),
-    "origin_weight": (0.0, 1e6),
-    "norm_penalty": (0.0, 1e6),
-    "init_scale": (0.0, 1.0),
-    "negatives": (1, 1000),
-    "memory_size": (1, 10_000),
-    "layers": (1, 10),
-}
-_CHOICES = {
-    "optimizer": OPTIMIZERS,
-    "retraction": RETRACTIONS,
-    "model": tuple(MODELS),
-    "negative_choice": ("each", "hardest"),
-    "negative_sampler": ("uniform", "popularity"),
-    "dense_init": ("glorot", "paper"),
-    "loss": ("hinge", "softplus"),
-    "score": ("distance", "product"),
-}
+#: Options that a model had once, at the value at which it did without them.
+_RETIRED = {"score": "distance", "origin_weight": 0.0}
+# Fields of a config file's config that say what a row is called.
+_LABELS = ("variant", "paper")
 
 
-class ConfigError(InputError):
-    """A configuration that cannot be run; the message names value, rule, remedy."""
+class Name(NamedTuple):
+    """What committed settings are known by: a model, and whether they go beyond.
+
+    In text, on command lines and in `CHOSEN` of config files, `hyperml` and `hyperml+`.
+    """
+
+    model: str
+    beyond: bool = False
+
+    def __str__(self) -> str:
+        return self.model + BEYOND * self.beyond
+
+    @property
+    def title(self) -> str:
+        """For tables and figures: "HyperML", "HyperML +"."""
+        return DEFINITIONS[self.model].title + f" {BEYOND}" * self.beyond
 
 
-def _trained(model: str) -> ml_collections.ConfigDict:
-    """Fields of every model that is trained; values of §3.1 where it gives one."""
-    return ml_collections.ConfigDict(
-        {
-            "dataset": config_dict.placeholder(str),
-            "model": model,
-            "variant": "",
-            "dim": 64,  # "for most datasets and baselines"
-            "batch_size": 512,  # likewise
-            "epochs": 500,  # the paper is silent; validation chooses the epoch
-            "eval_every": 50,
-            "patience": 0,  # validations without a better one; 0: all epochs
-            "optimizer": "adam",
-            "learning_rate": 1e-3,
-            "learning_rate_decay": 1.0,  # factor an epoch; beyond the paper
-            "dropout": 0.5,
-            "init_scale": config_dict.placeholder(float),  # None: the paper's rule
-        }
-    )
+def parse_name(text: str | Name) -> Name:
+    """The name that a text says."""
+    text = str(text)
+    return Name(text.removesuffix(BEYOND), text.endswith(BEYOND))
 
 
-def _of_triplets(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
-    """Fields of models of the triplet kind: negatives, which count, item biases."""
-    config.negatives = 1
-    config.negative_choice = "each"  # "hardest" goes beyond the paper
-    config.negative_sampler = "uniform"  # "popularity": a control
-    config.item_bias = False  # True goes beyond the paper
-    return config
+@dataclasses.dataclass(frozen=True)
+class Configuration:
+    """The settings of a model on a dataset, as runs have them.
+
+    A setting is also an attribute: `config.dim`.
+
+    Attributes:
+        dataset: key.
+        model: key.
+        settings: option -> value.
+        beyond: whether these are its settings with options beyond the paper.
+        departures: swept option -> value as given, where a sweep changes settings.
+        paper: nDCG@10 and HR@10 that the paper prints, if it does.
+    """
+
+    dataset: str
+    model: str
+    settings: Mapping[str, Any]
+    beyond: bool = False
+    departures: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    paper: Mapping[str, float] = dataclasses.field(default_factory=dict)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "settings" or name not in self.settings:
+            raise AttributeError(f"this configuration has no {name!r}")
+        return self.settings[name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.settings
+
+    def __hash__(self) -> int:
+        return hash(json.dumps(self.to_dict(), sort_keys=True))
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """A setting; `default` where the model does not have it."""
+        return self.settings.get(name, default)
+
+    @property
+    def definition(self) -> Definition:
+        """The model's."""
+        return DEFINITIONS[self.model]
+
+    @property
+    def name(self) -> Name:
+        """What the settings that these are, or that a sweep changed, are known by."""
+        return Name(self.model, self.beyond)
+
+    @property
+    def variant(self) -> str:
+        """How the record tells rows of a model apart: "", "+", "c=0.5", "+ c=0"."""
+        return variant(self.beyond, self.departures)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What changes numbers, without labels."""
+        return {"dataset": self.dataset, "model": self.model, **self.settings}
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `config.json` holds; `recorded` takes it back."""
+        labels = {"variant": self.variant, "paper": dict(self.paper)}
+        return dict(sorted((self.identity | labels).items()))
 
 
-def hyperml() -> ml_collections.ConfigDict:
-    """HyperML: points on the ball."""
-    config = hyperts()
-    config.model = "hyperml"
-    config.retraction = "projection"  # Eq. 14's R; "exp" is full RSGD
-    config.rescale = True  # False: a control, the Euclidean gradient
-    return config
+def variant(beyond: bool, departures: Mapping[str, str]) -> str:
+    """A variant as text: "+ c=0" are settings beyond the paper with another c."""
+    changes = (f"{name}={value}" for name, value in departures.items())
+    return " ".join([*([BEYOND] if beyond else []), *changes])
 
 
-def hyperts() -> ml_collections.ConfigDict:
-    """HyperTS: parameters in the tangent space at 0."""
-    config = _trained("hyperts")
-    config.c = 1.0
-    config.margin = 0.5
-    config.loss = "hinge"  # Eq. 11; "softplus" goes beyond the paper
-    config.distortion_weight = 0.1
-    config.score = "distance"  # "product" goes beyond the paper
-    config.origin_weight = 0.0  # more: likewise
-    return _of_triplets(config)
-
-
-def cml() -> ml_collections.ConfigDict:
-    """CML with one uniform negative."""
-    config = _trained("cml")
-    config.margin = 0.5
-    config.loss = "hinge"
-    config.norm_penalty = 0.0  # more: a control, the flat part of the distortion
-    return _of_triplets(config)
-
-
-def cml_warp() -> ml_collections.ConfigDict:
-    """CML with rank weights over 20 negatives, as in its own paper."""
-    config = _trained("cml_warp")
-    config.margin = 0.5
-    config.loss = "hinge"
-    config.negatives = 20
-    config.item_bias = False
-    return config
-
-
-def lrml() -> ml_collections.ConfigDict:
-    """LRML."""
-    config = _trained("lrml")
-    config.margin = 0.5
-    config.loss = "hinge"
-    config.memory_size = 20  # the LRML paper's default
-    return _of_triplets(config)
-
-
-def mf_bpr() -> ml_collections.ConfigDict:
-    """MF-BPR."""
-    config = _trained("mf_bpr")
-    config.dropout = 0.0  # L2 does the regularising
-    config.l2 = 0.01
-    return _of_triplets(config)
-
-
-def mlp() -> ml_collections.ConfigDict:
-    """MLP."""
-    config = gmf()
-    config.model = "mlp"
-    config.layers = 3  # the paper chooses among 3, 4, 5
-    return config
-
-
-def gmf() -> ml_collections.ConfigDict:
-    """GMF, half of NCF's pre-training."""
-    config = _trained("gmf")
-    config.negatives = 4  # the NCF paper's
-    config.dense_init = "glorot"  # "paper": U(±α), which learns later
-    config.l2 = 0.0
-    return config
-
-
-def ncf() -> ml_collections.ConfigDict:
-    """NCF; its parts are runs of their own with the fields they share."""
-    config = mlp()
-    config.model = "ncf"
-    config.pretrained = True
-    return config
-
-
-def popularity() -> ml_collections.ConfigDict:
-    """Popularity: nothing to train."""
-    return ml_collections.ConfigDict(
-        {
-            "dataset": config_dict.placeholder(str),
-            "model": "popularity",
-            "variant": "",
-            "epochs": 0,
-        }
-    )
-
-
-_DEFAULTS = {
-    "hyperml": hyperml,
-    "hyperts": hyperts,
-    "mf_bpr": mf_bpr,
-    "mlp": mlp,
-    "gmf": gmf,
-    "ncf": ncf,
-    "cml": cml,
-    "cml_warp": cml_warp,
-    "lrml": lrml,
-    "popularity": popularity,
-}
+def parse_variant(text: str) -> dict[str, Any]:
+    """Its fields of a `Configuration`: `beyond` and `departures`."""
+    words = text.split()
+    changes = (word.partition("=") for word in words if word != BEYOND)
+    departures = {name: value for name, _, value in changes}
+    return {"beyond": BEYOND in words, "departures": departures}
 
 
 def for_model(
-    name: str,
+    name: str | Name,
     dataset: str | None = None,
     paper: Mapping[str, tuple[float, float]] | None = None,
     training: Mapping[str, Any] | None = None,
@@ -246,8 +145,8 @@ def for_model(
     """The config of a model: its defaults, with what a dataset's file changes.
 
     Args:
-        name: key of `models.MODELS`; with a `+` after it, the model's settings with
-            options beyond the paper.
+        name: key of a model; with a `+` after it, the model's settings with options
+            beyond the paper.
         dataset: dataset key.
         paper: model -> nDCG@10 and HR@10 of Tables 2 and 3.
         training: fields for every model that is trained.
@@ -256,22 +155,34 @@ def for_model(
     Raises:
         ConfigError: unknown name, or a field that the model does not have.
     """
-    chosen = chosen or {}
-    model = name.removesuffix(BEYOND)
-    if model not in _DEFAULTS:
-        raise ConfigError(f"unknown model {model!r}; one of: {', '.join(_DEFAULTS)}")
-    if name != model and name not in chosen:
+    chosen, name = chosen or {}, parse_name(name)
+    model = name.model
+    if model not in DEFINITIONS:
+        raise ConfigError(f"unknown model {model!r}; one of: {', '.join(DEFINITIONS)}")
+    if name.beyond and str(name) not in chosen:
         raise ConfigError(f"no settings beyond the paper for {model} on {dataset}")
-    config = _DEFAULTS[model]()
+    definition = DEFINITIONS[model]
+    fields = {
+        option.name: config_dict.placeholder(option.kind)
+        if option.default is None
+        else option.default
+        for option in definition.options
+    }
+    printed = (paper or {}).get(str(name))
+    config = ml_collections.ConfigDict(
+        {
+            "dataset": config_dict.placeholder(str),
+            "model": model,
+            "variant": variant(name.beyond, {}),
+            "paper": {"ndcg10": printed[0], "hr10": printed[1]} if printed else {},
+            **fields,
+        }
+    )
     config.dataset = dataset
-    printed = (paper or {}).get(name)
-    config.paper = {"ndcg10": printed[0], "hr10": printed[1]} if printed else {}
-    if name != model:
-        config.variant = BEYOND
     for changes in (
-        training if config.epochs else None,
+        training if definition.trains else None,
         chosen.get(model),
-        chosen.get(name),
+        chosen.get(str(name)),
     ):
         for field, value in (changes or {}).items():
             if field not in config:
@@ -280,51 +191,56 @@ def for_model(
     return config
 
 
-def resolve(config: ml_collections.ConfigDict) -> ml_collections.FrozenConfigDict:
+def resolve(config: ml_collections.ConfigDict) -> Configuration:
     """Fills in what depends on other fields, and checks every value.
 
     Raises:
         ConfigError: a field out of its range, or without a value.
     """
-    config = config.copy_and_resolve_references()
-    for field, value in config.items():
-        _check(field, value)
-    if config.model != "popularity" and not config.epochs:
-        raise ConfigError("config.epochs = 0 trains nothing; it must be at least 1")
-    if config.get("optimizer") == "riemannian_adam" and config.model != "hyperml":
+    found = recorded(config.to_dict())
+    absent = found.definition.defaults.keys() - found.settings.keys()
+    if absent:
         raise ConfigError(
-            "config.optimizer = 'riemannian_adam' is for points on the ball, which "
-            f"only hyperml has; choose adam for {config.model}"
+            f"{found.model} needs config.{min(absent)}; choose the model by "
+            f"--config=FILE:{found.model}"
         )
-    if config.get("optimizer") == "riemannian_adam" and (
-        config.retraction != "projection" or not config.rescale
-    ):
-        raise ConfigError(
-            "config.retraction and config.rescale are options of a Euclidean optimizer "
-            "on the ball; riemannian_adam has its own, leave them out"
-        )
-    if "init_scale" in config and config.init_scale is None:
-        metric = config.model not in ("mf_bpr", "mlp", "gmf", "ncf")
-        config.init_scale = metric_init_scale(config.dim) if metric else 0.01
-    return ml_collections.FrozenConfigDict(config)
+    if found.dataset is None:
+        raise ConfigError("config.dataset is not set; give --config.dataset=…")
+    complete = found.definition.checked(found.settings)
+    return dataclasses.replace(found, settings=complete)
 
 
-def _check(field: str, value: Any) -> None:
-    if value is None:
-        if field != "init_scale":
-            raise ConfigError(f"config.{field} is not set; give --config.{field}=…")
-        return
-    low, high = _RANGES.get(field, (None, None))
-    if low is not None and not low <= value <= high:
-        raise ConfigError(
-            f"config.{field} = {value} is out of range; "
-            f"it must be in [{low:g}, {high:g}]"
-        )
-    if field in _CHOICES and value not in _CHOICES[field]:
-        raise ConfigError(
-            f"config.{field} = {value!r} is not known; "
-            f"one of: {', '.join(_CHOICES[field])}"
-        )
+def recorded(fields: Mapping[str, Any], told: str | None = None) -> Configuration:
+    """The configuration that a run wrote down, maybe before options were added.
+
+    Args:
+        fields: what `to_dict` gives, with or without labels.
+        told: the variant; None: that of `fields`.
+
+    Raises:
+        ConfigError: no model of this name, or an option that it does not have.
+    """
+    given = dict(fields)
+    text, printed = given.pop("variant", ""), given.pop("paper", {})
+    dataset, model = given.pop("dataset"), given.pop("model")
+    if model not in DEFINITIONS:
+        raise ConfigError(f"unknown model {model!r}; one of: {', '.join(DEFINITIONS)}")
+    for name in given.keys() - DEFINITIONS[model].defaults.keys():
+        if given.pop(name) != _RETIRED.get(name, NEVER):
+            raise ConfigError(
+                f"{model} has no option {name!r}; the score by product and its "
+                "origin_weight are those of hyperbolic_mf now"
+                if name in _RETIRED
+                else f"{model} has no option {name!r}; one of: "
+                + ", ".join(DEFINITIONS[model].defaults)
+            )
+    labels = parse_variant(text if told is None else told)
+    return Configuration(dataset, model, given, paper=printed, **labels)
+
+
+def name_of(config: Mapping[str, Any]) -> Name:
+    """What a config file's config is loaded by."""
+    return Name(config["model"], parse_variant(config["variant"])["beyond"])
 
 
 def changed(
@@ -348,12 +264,23 @@ def changed(
 
 
 def settings(config: ml_collections.ConfigDict) -> dict[str, Any]:
-    """The fields that change numbers, without labels."""
-    return {k: v for k, v in config.to_dict().items() if k not in LABELS}
+    """The fields of a config file's config that change numbers, without labels."""
+    return {k: v for k, v in config.to_dict().items() if k not in _LABELS}
 
 
-def config_hash(config: ml_collections.ConfigDict, fingerprint: str) -> str:
-    """12 hexadecimal digits over the resolved settings and the prepared data."""
-    chosen = {k: v for k, v in settings(config).items() if OFF.get(k, ...) != v}
+def config_hash(config: Configuration, fingerprint: str) -> str:
+    """12 hexadecimal digits over settings that are not off and the prepared data."""
+    chosen = config.definition.hashed(config.settings)
+    chosen |= {"dataset": config.dataset, "model": config.model}
     canonical = json.dumps(chosen, sort_keys=True) + fingerprint
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+
+def described(config: ml_collections.ConfigDict) -> str:
+    """The fields of a config, for a reader: value, possible values, what each sets."""
+    definition = DEFINITIONS[config.model]
+    lines = [f"fields of {definition.title} on {config.dataset or 'a dataset'}:"]
+    for option in definition.options:
+        flag = f"--config.{option.name}={config[option.name]}"
+        lines += [f"  {flag:<34} [{option.values}]", f"      {option.help}"]
+    return "\n".join(lines)

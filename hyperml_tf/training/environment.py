@@ -10,6 +10,7 @@ import tensorflow as tf
 # tf.config has what turns it on, and nothing that tells whether it is.
 from tensorflow.python.framework.config import is_op_determinism_enabled
 
+_CPUS = pathlib.Path("/proc/cpuinfo")
 _PACKAGES = ("tensorflow", "tf_keras", "tensorflow-recommenders", "numpy", "pandas")
 
 
@@ -35,7 +36,11 @@ def describe() -> dict:
 
 
 def _commit() -> str:
-    """Commit of the source tree, "-dirty" if it has changes; "unknown" outside git."""
+    """Commit of the source tree, "-dirty" if it has changes.
+
+    "unknown" where git does not track this file: a package that is installed below
+    another repository is not of its commits.
+    """
     here = pathlib.Path(__file__).parent
 
     def git(*arguments: str) -> str:
@@ -44,6 +49,7 @@ def _commit() -> str:
         ).stdout.strip()
 
     try:
+        git("ls-files", "--error-unmatch", pathlib.Path(__file__).name)
         changes = git("status", "--porcelain", "--untracked-files=no")
         return git("rev-parse", "--short=12", "HEAD") + ("-dirty" if changes else "")
     except (OSError, subprocess.CalledProcessError):
@@ -52,7 +58,7 @@ def _commit() -> str:
 
 def _processor() -> str:
     try:
-        for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+        for line in _CPUS.read_text(errors="replace").splitlines():
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     except OSError:

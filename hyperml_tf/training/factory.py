@@ -1,61 +1,54 @@
-"""Model and optimizer from a resolved config."""
+"""Model and optimizer from a configuration."""
 
-import numpy as np
+from collections.abc import Callable
+from typing import Any
+
 import tf_keras as keras
 
 from hyperml_tf.data.interactions import Interactions
-from hyperml_tf.models import MODELS, Popularity, Recommender
-from hyperml_tf.optimizers import (
-    LazyAdam,
-    PoincareOptimizer,
-    RiemannianAdam,
-    UnitBallOptimizer,
-)
+from hyperml_tf.models import Recommender
+from hyperml_tf.optimizers import LazyAdam, RiemannianAdam, in_their_spaces
+from hyperml_tf.training.configuration import Configuration
 
-# Fields of a config that are arguments of the model's constructor.
-_MODEL_FIELDS = (
-    "dim", "init_scale", "dropout", "c", "margin", "distortion_weight", "l2",
-    "origin_weight", "score", "loss", "negative_choice", "item_bias", "norm_penalty",
-    "memory_size", "layers", "dense_init",
-)  # fmt: skip
+#: Name in configs -> the optimizer at a learning rate.
+OPTIMIZERS: dict[str, Callable[[Any], keras.optimizers.Optimizer]] = {
+    "adam": LazyAdam,
+    "adam_dense": lambda rate: keras.optimizers.Adam(
+        rate, epsilon=1e-8, jit_compile=False
+    ),
+    "adagrad": lambda rate: keras.optimizers.Adagrad(rate, jit_compile=False),
+    "sgd": lambda rate: keras.optimizers.SGD(rate, jit_compile=False),
+    "riemannian_adam": RiemannianAdam,
+}
 
 
-def build_model(config, interactions: Interactions, seed: int) -> Recommender:
-    """The untrained model of a resolved config.
+def build_model(
+    config: Configuration, interactions: Interactions, seed: int
+) -> Recommender:
+    """The untrained model of a configuration.
 
     Args:
-        config: resolved config.
+        config: the configuration.
         interactions: gives U and I, and the counts of the popularity model.
         seed: root of initialisation and dropout.
     """
     size = interactions.num_users, interactions.num_items
-    if config.model == "popularity":
-        model = Popularity(*size)
-        model.adapt(np.asarray(interactions.train_item))
-        return model
-    options = {field: config[field] for field in _MODEL_FIELDS if field in config}
-    return MODELS[config.model](*size, seed=seed, **options)
+    model = config.definition.build(*size, seed, config.settings)
+    model.adapt(interactions.train_item)
+    return model
 
 
-def build_optimizer(config, steps_per_epoch: int) -> keras.optimizers.Optimizer:
-    """The optimizer of a resolved config, wrapped where rows have a space to keep."""
+def build_optimizer(
+    config: Configuration, model: Recommender, steps_per_epoch: int
+) -> keras.optimizers.Optimizer:
+    """The optimizer of a configuration, wrapped where rows have a space to keep."""
     rate = config.learning_rate
     if config.learning_rate_decay < 1:
         rate = keras.optimizers.schedules.ExponentialDecay(
             rate, steps_per_epoch, config.learning_rate_decay, staircase=True
         )
-    if config.optimizer == "riemannian_adam":
-        return RiemannianAdam(rate)
-    inner = {
-        "adam": lambda: LazyAdam(rate),
-        "adam_dense": lambda: keras.optimizers.Adam(
-            rate, epsilon=1e-8, jit_compile=False
-        ),
-        "adagrad": lambda: keras.optimizers.Adagrad(rate, jit_compile=False),
-        "sgd": lambda: keras.optimizers.SGD(rate, jit_compile=False),
-    }[config.optimizer]()
-    if config.model == "hyperml":
-        return PoincareOptimizer(inner, config.c, config.retraction, config.rescale)
-    if config.model in ("cml", "cml_warp", "lrml"):
-        return UnitBallOptimizer(inner)
-    return inner
+    optimizer = OPTIMIZERS[config.optimizer](rate)
+    if isinstance(optimizer, RiemannianAdam):  # which keeps rows in it by itself
+        return optimizer
+    options = {k: config.settings[k] for k in ("retraction", "rescale") if k in config}
+    return in_their_spaces(optimizer, model.trainable_variables, **options)

@@ -3,21 +3,22 @@
 import pathlib
 import re
 
-import ml_collections
 import tensorflow as tf
 
-from hyperml_tf.data import interactions
+from hyperml_tf.data import prepared
 from hyperml_tf.data.interactions import Interactions
 from hyperml_tf.errors import InputError
 from hyperml_tf.models.base import Recommender
+from hyperml_tf.training import configuration as configs
 from hyperml_tf.training import factory, storage
+from hyperml_tf.training.configuration import Configuration
 from hyperml_tf.training.run_folder import Run
 from hyperml_tf.training.trainer import seeds
 
 
 def open_run(
     folder: str | None, data_dir: str
-) -> tuple[ml_collections.FrozenConfigDict, Interactions, Run]:
+) -> tuple[Configuration, Interactions, Run]:
     """Config, data and run of a finished run's folder.
 
     Raises:
@@ -34,13 +35,14 @@ def open_run(
         )
     if not re.fullmatch(r"seed-\d+", run.folder.name):
         raise InputError(f"{folder} must be named as the run was: seed-0, seed-1, …")
-    config = ml_collections.FrozenConfigDict(run.config)
-    data = interactions.load(config.dataset, data_dir)
+    config = configs.recorded(run.config)
+    data = prepared.load(config.dataset, data_dir)
     trained_on = run.environment.get("data_fingerprint", "")
     if data.fingerprint != trained_on:
         raise InputError(
-            f"{data.folder} is not what {folder} was trained on (fingerprint "
-            f"{data.fingerprint[:12]}, not {trained_on[:12]}); prepare it as then"
+            f"{pathlib.Path(data_dir, data.name)} is not what {folder} was trained on "
+            f"(fingerprint {data.fingerprint[:12]}, not {trained_on[:12]}); prepare it "
+            "as then"
         )
     return config, data, run
 

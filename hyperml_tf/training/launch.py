@@ -2,53 +2,54 @@
 
 import pathlib
 
-import ml_collections
-
 from hyperml_tf.data.interactions import Interactions
 from hyperml_tf.training import configuration as configs
 from hyperml_tf.training import finished, runs, trainer
-from hyperml_tf.training.strategy import Distribution
+from hyperml_tf.training.configuration import Configuration
+from hyperml_tf.training.trainer import Execution
 
 
 def launch(
-    config: ml_collections.FrozenConfigDict,
+    config: Configuration,
     data: Interactions,
     runs_dir: str | pathlib.Path,
     seed: int,
-    stop_epoch: int | None = None,
-    kernel: str = "auto",
-    wait: bool = False,
-    distribution: Distribution | None = None,
+    execution: Execution | None = None,
 ) -> dict | None:
     """Trains `config`, pre-training its parts first where it has any.
 
     A part is a run of its own in the same runs folder: trained if it is not there,
     waited for if another process trains it, and shared with whoever needs it.
 
+    Args:
+        config: resolved config.
+        data: the prepared dataset.
+        runs_dir: the folder of all runs.
+        seed: of the run and its parts.
+        execution: how to do the run; its parts are never spread or stopped.
+
     Returns:
-        The run's metrics; None if `stop_epoch` left it unfinished.
+        The run's metrics; None if `execution` left it unfinished.
     """
+    execution = execution or Execution()
     run = runs.locate(runs_dir, config, data.fingerprint, seed)
     parts = []
     for part in part_configs(config) if not run.done else ():
         part_run = runs.locate(runs_dir, part, data.fingerprint, seed)
-        trainer.train(part, data, part_run, wait=True, kernel=kernel)
+        alone = Execution(kernel=execution.kernel, wait=True)
+        trainer.train(part, data, part_run, alone)
         parts.append(finished.restored(part, data, part_run))
-    return trainer.train(
-        *(config, data, run, parts, wait, stop_epoch, kernel), distribution=distribution
-    )
+    return trainer.train(config, data, run, execution, parts)
 
 
-def part_configs(
-    config: ml_collections.FrozenConfigDict,
-) -> list[ml_collections.FrozenConfigDict]:
-    """Configs of NCF's two parts: the fields they share with it, trained by Adam."""
-    if not config.get("pretrained", False):
+def part_configs(config: Configuration) -> list[Configuration]:
+    """Configurations of a model's parts: the options they share with it, by Adam."""
+    if not config.get("pretrained", True):
         return []
     parts = []
-    for model in ("gmf", "mlp"):
-        part = configs.for_model(model, config.dataset)
-        labels = ("model", "optimizer", "variant", "paper")
-        part.update({k: config[k] for k in part if k in config and k not in labels})
+    for definition in config.definition.parts:
+        part = configs.for_model(definition.key, config.dataset)
+        shared = definition.defaults.keys() & config.settings.keys() - {"optimizer"}
+        part.update({name: config.settings[name] for name in shared})
         parts.append(configs.resolve(part))
     return parts

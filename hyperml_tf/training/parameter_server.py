@@ -36,7 +36,7 @@ def fit(
         sampler: gives the triplets; its data is sent to each worker once.
         batch_size: B of a step, which one worker does.
         epochs: to do.
-        callbacks: told of the start and of the end of each epoch.
+        callbacks: called at the start, and at the end of each epoch.
     """
     coordinator = tf.distribute.coordinator.ClusterCoordinator(strategy)
     # A dataset, so that the arrays stay with the worker, and are there again when a
@@ -54,9 +54,9 @@ def fit(
             batch = tuple(array[first : first + batch_size] for array in triplets)
             strategy.run(model.train_step, args=(batch,))
 
-    told = keras.callbacks.CallbackList(list(callbacks), model=model)
+    callback_list = keras.callbacks.CallbackList(list(callbacks), model=model)
     model.stop_training = False
-    told.on_train_begin()
+    callback_list.on_train_begin()
     for epoch in epochs:
         model.reset_metrics()
         for start in sampler.chunk_starts(batch_size):
@@ -64,6 +64,6 @@ def fit(
             coordinator.schedule(chunk, args=(known, *numbers))
         coordinator.join()
         logs = {mean.name: float(mean.result()) for mean in model.metrics}
-        told.on_epoch_end(epoch, logs)
+        callback_list.on_epoch_end(epoch, logs)
         if model.stop_training:
             break

@@ -1,27 +1,21 @@
 """The folder of one run: `<runs_dir>/<dataset>/<model>/<config-hash>/seed-<k>/`.
 
 `metrics.json` is written last and atomically: its presence means that the run is
-done. A run being worked on is held by a kernel lock on its `lock` file, which dies
-with its process, so there is no stale lock to break.
+done. A run being worked on is held by the lock on its `lock` file, see `files`.
 """
 
 import contextlib
 import csv
 import dataclasses
-import fcntl
 import json
-import os
 import pathlib
-import re
 from collections.abc import Iterator
 from typing import IO, Any
 
 from absl import logging
 
+from hyperml_tf import files
 from hyperml_tf.errors import InputError, RunError
-
-# As `replacing` names them.
-_TEMPORARY = re.compile(r"\..+\.\d+")
 
 
 class RunBusy(RunError):
@@ -77,7 +71,7 @@ class Run:
     def _read_json(self, name: str) -> dict[str, Any]:
         path = self.folder / name
         try:
-            return json.loads(path.read_text())
+            return json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
             raise InputError(
                 f"{path} is damaged ({error}); remove {self.folder} and train it again"
@@ -86,28 +80,21 @@ class Run:
     def history(self) -> list[dict[str, str]]:
         """Rows of `history.csv`, one per epoch so far; empty before the first."""
         try:
-            with open(self.folder / "history.csv", newline="") as file:
+            path = self.folder / "history.csv"
+            with open(path, newline="", encoding="utf-8") as file:
                 return list(csv.DictReader(file))
         except FileNotFoundError:
             return []
 
     def write_json(self, name: str, content: dict[str, Any]) -> None:
         """Writes `name` beside itself and renames it, so it is never read torn."""
-        write_atomically(
-            self.folder / name, json.dumps(content, indent=1, sort_keys=True) + "\n"
-        )
+        text = json.dumps(content, indent=1, sort_keys=True) + "\n"
+        files.write_atomically(self.folder / name, text)
 
     @property
     def busy(self) -> bool:
         """Whether a process works on the run now."""
-        try:
-            with open(self.folder / "lock") as file:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except FileNotFoundError:
-            return False
-        except BlockingIOError:
-            return True
-        return False
+        return files.is_locked(self._lock)
 
     def claim(self) -> IO | None:
         """Keeps other schedules from the run until what is returned is closed.
@@ -119,13 +106,8 @@ class Run:
             None if another schedule has it, or a process works on it.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        claim = open(self.folder / "claim", "w")
-        try:
-            fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            claim.close()
-            return None
-        if self.busy:
+        claim = files.try_to_lock(self.folder / "claim")
+        if claim is not None and self.busy:
             claim.close()
             return None
         return claim
@@ -141,43 +123,14 @@ class Run:
             RunBusy: another process holds it, and we do not wait.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        with open(self.folder / "lock", "w") as file:
-            if self.busy:
-                if not wait:
-                    raise RunBusy(f"{self.folder} is being run by another process")
-                logging.info("waiting for the process that runs %s", self.folder)
-            # Not LOCK_NB: whoever asks `busy` holds the lock too, for an instant.
-            fcntl.flock(file, fcntl.LOCK_EX)
-            for path in self.folder.rglob(".*"):
-                if _TEMPORARY.fullmatch(path.name):  # half-written, by one killed
-                    path.unlink()
+        if self.busy:
+            if not wait:
+                raise RunBusy(f"{self.folder} is being run by another process")
+            logging.info("waiting for the process that runs %s", self.folder)
+        with files.locked(self._lock):
+            files.remove_half_written(self.folder)
             yield
 
-
-def write_atomically(path: pathlib.Path, text: str) -> None:
-    """Writes a text file under a temporary name and renames it into place."""
-    with replacing(path) as file:
-        file.write(text.encode())
-
-
-@contextlib.contextmanager
-def replacing(path: pathlib.Path) -> Iterator[IO[bytes]]:
-    """A file under a temporary name that takes the place of `path` at the end.
-
-    If the block fails, what was there stays.
-
-    Raises:
-        OSError: it cannot be written; with the file's name.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with open(temporary, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException as error:
-        temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and not error.filename:  # a write's has none
-            error.filename = str(path)
-        raise
+    @property
+    def _lock(self) -> pathlib.Path:
+        return self.folder / "lock"

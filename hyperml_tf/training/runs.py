@@ -2,21 +2,19 @@
 
 import pathlib
 
-import ml_collections
-
-from hyperml_tf.training import configuration as configs
+from hyperml_tf.training.configuration import Configuration, config_hash
 from hyperml_tf.training.run_folder import Run
 
 
 def locate(
     runs_dir: str | pathlib.Path,
-    config: ml_collections.ConfigDict,
+    config: Configuration,
     fingerprint: str,
     seed: int,
 ) -> Run:
-    """The run of a resolved config on data of this fingerprint."""
+    """The run of a configuration on data of this fingerprint."""
     folder = pathlib.Path(runs_dir) / config.dataset / config.model
-    digest = configs.config_hash(config, fingerprint)
+    digest = config_hash(config, fingerprint)
     return Run(folder.absolute() / digest / f"seed-{seed}")
 
 

@@ -12,7 +12,6 @@ One process, the chief, has the run's folder. The fused kernel does not apply.
 import contextlib
 import dataclasses
 import functools
-import os
 import pathlib
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -22,6 +21,7 @@ import tensorflow as tf
 import tf_keras as keras
 from absl import logging
 
+from hyperml_tf import runtime
 from hyperml_tf.data.triplets import TripletSampler
 from hyperml_tf.errors import InputError
 from hyperml_tf.training import cluster
@@ -79,8 +79,8 @@ class Distribution:
         """The chief's answer, for every worker; all of them must ask."""
         if self.name != "multi_worker":
             return answer
-        (said,) = self._from_chief(tf.constant(int(answer)))
-        return bool(said)
+        (chiefs,) = self._from_chief(tf.constant(int(answer)))
+        return bool(chiefs)
 
     def take_from_chief(self, checkpoint: tf.train.Checkpoint) -> None:
         """Gives every worker what a checkpoint of the chief would hold."""
@@ -198,11 +198,10 @@ def connect(
     if name == "none":
         return Distribution()
     logging.info("kernel: tensorflow, as the fused one steps in one process alone")
-    tf.get_logger().setLevel("WARNING")  # strategies say each of their decisions
+    runtime.log_warnings_only()
     if name == "mirrored":
         return Distribution(name, tf.distribute.MirroredStrategy(_devices(devices)))
-    # A call to a process that is gone fails, rather than wait for its return.
-    os.environ.setdefault("GRPC_FAIL_FAST", "use_caller")
+    runtime.fail_without_peer()
     if name == "multi_worker":
         found = cluster.from_environment(name, ("worker",))
         others = found.others("chief", "worker")
@@ -250,9 +249,7 @@ def _devices(count: int) -> list[str]:
     gpus = tf.config.get_visible_devices("GPU")
     kind = "GPU" if gpus else "CPU"
     if not gpus and count > 1:
-        (cpu,) = tf.config.list_physical_devices("CPU")
-        parts = [tf.config.LogicalDeviceConfiguration()] * count
-        tf.config.set_logical_device_configuration(cpu, parts)
+        runtime.split_cpu(count)
     found = [device.name for device in tf.config.list_logical_devices(kind)]
     if count > len(found):
         raise InputError(f"--devices={count}, but there are {len(found)} of {kind}")

@@ -1,12 +1,15 @@
 """What a run shows in TensorBoard: curves, norms, the disk, settings, the projector.
 
 tensorboard --logdir=runs
+
+TensorBoard names a run after the folder of its event files, so these lie in the run's
+own folder, and `projector_config.pbtxt` beside them, where its plugin looks for it; the
+tables that the projector shows lie in `tensorboard/`.
 """
 
 import contextlib
 import io
-import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import matplotlib.figure
 import matplotlib.patches
@@ -16,19 +19,20 @@ from tensorboard.plugins import projector
 from tensorboard.plugins.hparams import api as hparams
 
 from hyperml_tf.data.interactions import Interactions
-from hyperml_tf.geometry import poincare
-from hyperml_tf.geometry.row_space import PoincareBall, row_space
+from hyperml_tf.files import write_atomically
+from hyperml_tf.geometry.spaces import space_of
 from hyperml_tf.models.base import Recommender, TableRecommender
 from hyperml_tf.training import storage
-from hyperml_tf.training.run_folder import Run, write_atomically
+from hyperml_tf.training.run_folder import Run
 
 # A browser draws no more points well.
 _DISK_POINTS = 1000
 _PROJECTOR_ITEMS = 5000
-# Of the selected epoch, for HParams.
+# Of the selected epoch, for HParams; the test items are not for choosing settings.
 _COMPARED = {"hr10", "ndcg10"}
-# Okabe & Ito: told apart by the colour-blind.
-_COLOURS = {"users": "#D55E00", "items": "#0072B2"}
+#: The shape and the colour (Okabe & Ito 2008, which colour-blind readers can tell
+#: apart) of users and items, in every picture of a disk; what comes last is on top.
+MARKS = {"items": ("^", "#0072B2"), "users": ("o", "#D55E00")}
 
 
 class Board:
@@ -41,9 +45,8 @@ class Board:
 
     def __init__(self, run: Run, config):
         self.run = run
-        folder = run.folder / "tensorboard"
         with storage.writing(run.folder):
-            self._writer = tf.summary.create_file_writer(str(folder))
+            self._writer = tf.summary.create_file_writer(str(run.folder))
         chosen = {
             key: value
             for key, value in config.to_dict().items()
@@ -54,32 +57,31 @@ class Board:
                 chosen | {"seed": run.seed}, trial_id=f"{run.config_hash}-{run.seed}"
             )
 
-    def write_epoch(self, row: dict, model: Recommender) -> None:
-        """Scalars of a row of the history; norms and the disk where it validated."""
-        with self._at(row["epoch"]):
-            for name, value in row.items():
-                if "/" in name:
-                    tf.summary.scalar(name, value)
-            if "valid/ndcg10" in row and isinstance(model, TableRecommender):
+    def write_epoch(
+        self, epoch: int, values: Mapping[str, float], model: Recommender
+    ) -> None:
+        """Curves of an epoch; norms and the disk too, where it was validated."""
+        with self._at(epoch):
+            for name, value in values.items():
+                tf.summary.scalar(name, value)
+            if "valid/ndcg10" in values and isinstance(model, TableRecommender):
                 for side in ("users", "items"):
                     norms = np.linalg.norm(rows_of(model, side), axis=-1)
                     tf.summary.histogram(f"norm/{side}", norms)
-                tf.summary.image("disk", disk_image(model, f"epoch {row['epoch']}"))
+                tf.summary.image("disk", disk_image(model, f"epoch {epoch}"))
 
     def write_selected(self, metrics: dict) -> None:
-        """What HParams compares runs by: metrics of the epoch that was selected.
+        """What HParams compares runs by: validation metrics of the selected epoch.
 
-        The plugin's table opens with the first five tags in the order of their bytes,
-        so a capital puts these before the curves.
+        The plugin's table opens with the first tags in the order of their bytes, so a
+        capital puts these before the curves.
 
         Args:
             metrics: what `metrics.json` is to hold.
         """
         with self._at(metrics["best_epoch"]):
-            for split in ("test", "valid"):
-                for name in _COMPARED & metrics[split].keys():
-                    tag = f"Chosen/{split}_{name}"
-                    tf.summary.scalar(tag, metrics[split][name])
+            for name in _COMPARED & metrics["valid"].keys():
+                tf.summary.scalar(f"Chosen/valid_{name}", metrics["valid"][name])
 
     def close(self) -> None:
         """Flushes and closes the event file."""
@@ -101,24 +103,25 @@ def write_projector(run: Run, interactions: Interactions, model: Recommender) ->
     if not isinstance(model, TableRecommender):
         return
     folder = run.folder / "tensorboard"
+    folder.mkdir(exist_ok=True)
     counts = np.bincount(interactions.train_item, minlength=interactions.num_items)
     shown = np.sort(np.argsort(-counts, kind="stable")[:_PROJECTOR_ITEMS])
     points = rows_of(model, "items")[shown]
     tensors = {"items": points}
-    space = row_space(model.item_table.table)
-    if isinstance(space, PoincareBall):
-        tensors["items_log0"] = poincare.log0(points, space.c).numpy()
+    space = space_of(model.item_table.table)
+    if space.riemannian:
+        tensors["items_log0"] = space.log0(points).numpy()
     config = projector.ProjectorConfig()
     for name, vectors in tensors.items():
         text = io.StringIO()
         np.savetxt(text, vectors, fmt="%.6g", delimiter="\t")
         write_atomically(folder / f"{name}.tsv", text.getvalue())
         entry = config.embeddings.add()
-        entry.tensor_name, entry.tensor_path = name, f"{name}.tsv"
-        entry.metadata_path = "items_metadata.tsv"
+        entry.tensor_name, entry.tensor_path = name, f"{folder.name}/{name}.tsv"
+        entry.metadata_path = f"{folder.name}/items_metadata.tsv"
     metadata = _metadata(interactions, shown, counts)
     write_atomically(folder / "items_metadata.tsv", metadata)
-    write_atomically(folder / "projector_config.pbtxt", str(config))
+    write_atomically(run.folder / "projector_config.pbtxt", str(config))
 
 
 def _metadata(data: Interactions, shown: np.ndarray, counts: np.ndarray) -> str:
@@ -147,10 +150,8 @@ def disk_image(model: TableRecommender, title: str) -> tf.Tensor:
     """
     rng = np.random.default_rng(0)
     tables = {side: rows_of(model, side) for side in ("users", "items")}
-    space = row_space(model.item_table.table)
-    if isinstance(space, PoincareBall) and space.c > 0:
-        scale = math.sqrt(space.c)
-    else:
+    scale = space_of(model.item_table.table).inverse_radius
+    if not scale:
         scale = 1 / max(np.linalg.norm(t, axis=-1).max() for t in tables.values())
     items = tables["items"] - tables["items"].mean(axis=0)
     axes = np.linalg.eigh(items.T @ items)[1][:, -2:]
@@ -160,13 +161,13 @@ def disk_image(model: TableRecommender, title: str) -> tf.Tensor:
     plot = figure.add_subplot(aspect="equal", title=title, xlim=(-1.05, 1.05))
     plot.set(ylim=(-1.05, 1.05), xticks=(), yticks=())
     plot.add_patch(matplotlib.patches.Circle((0, 0), 1, fill=False, color="0.5"))
-    for side, marker in (("items", "o"), ("users", "^")):
+    for side, (marker, colour) in MARKS.items():
         table = tables[side]
         some = rng.permutation(len(table))[:_DISK_POINTS]
         flat = table[some] @ axes
         flat /= np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-12)
         flat *= scale * np.linalg.norm(table[some], axis=1, keepdims=True)
-        plot.plot(*flat.T, marker, color=_COLOURS[side], ms=2, alpha=0.6, label=side)
+        plot.plot(*flat.T, marker, color=colour, ms=3, mew=0, alpha=0.65, label=side)
     figure.legend(loc="outside lower center", ncols=2, markerscale=4, frameon=False)
     encoded = io.BytesIO()
     figure.savefig(encoded, format="png")

@@ -1,10 +1,8 @@
 """Trains one run to its end, or on from where it was interrupted."""
 
 import contextlib
-import io
-import time
+import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -14,56 +12,50 @@ from absl import logging
 from hyperml_tf.data.interactions import Interactions
 from hyperml_tf.data.triplets import BATCHES_PER_CHUNK, TripletSampler
 from hyperml_tf.errors import RunError
-from hyperml_tf.evaluation import protocol
 from hyperml_tf.kernels import fused
 from hyperml_tf.models.base import Recommender
-from hyperml_tf.training import cluster, environment, factory, parameter_server
-from hyperml_tf.training.callbacks import Record, StopOnNonFinite
-from hyperml_tf.training.run_folder import Run, replacing
+from hyperml_tf.training import (
+    callbacks,
+    cluster,
+    environment,
+    factory,
+    parameter_server,
+    scoring,
+)
+from hyperml_tf.training.checkpoints import Checkpoints, Epochs, Standing
+from hyperml_tf.training.divergence import StopOnNonFinite
+from hyperml_tf.training.run_folder import Run
 from hyperml_tf.training.strategy import Distribution
-from hyperml_tf.training.tensorboard import Board, write_projector
+from hyperml_tf.training.tensorboard import Board
 
 # Steps that Keras runs in one graph call. Long enough to hide its overhead, short
 # enough that Ctrl-C is answered within seconds on the largest dataset.
 _STEPS_PER_EXECUTION = 2000
 
 
-def use_machine(threads: int, kernel: str) -> None:
-    """Sets what TensorFlow may use, before its first operation.
+@dataclasses.dataclass(frozen=True)
+class Execution:
+    """How a process does a run; what the run is does not depend on it.
 
-    Of a GPU's memory that is what a run needs, as several may share one.
-
-    Args:
-        threads: 0: one per core.
-        kernel: one of `kernels.CHOICES`; "fused", which steps on the CPU, leaves all
-            GPUs alone.
+    Attributes:
+        kernel: what does the steps, one of `kernels.CHOICES`.
+        stop_epoch: leave the run, unfinished, after this epoch; a later call goes on.
+        wait: wait for another process that works on the run.
+        distribution: what the run is spread over, see `strategy.connect`.
     """
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(threads)
-    if kernel == "fused":
-        tf.config.set_visible_devices([], "GPU")
-    for gpu in tf.config.get_visible_devices("GPU"):
-        tf.config.experimental.set_memory_growth(gpu, True)
 
-
-def use_op_determinism() -> None:
-    """Holds TensorFlow to deterministic kernels, before its first operation.
-
-    On a CPU a run's bits repeat without it; on a GPU the gradients of lookups are sums
-    in an order of their own each time.
-    """
-    tf.config.experimental.enable_op_determinism()
+    kernel: str = "auto"
+    stop_epoch: int | None = None
+    wait: bool = False
+    distribution: Distribution = dataclasses.field(default_factory=Distribution)
 
 
 def train(
     config,
     interactions: Interactions,
     run: Run,
+    execution: Execution | None = None,
     parts: Sequence[Recommender] = (),
-    wait: bool = False,
-    stop_epoch: int | None = None,
-    kernel: str = "auto",
-    distribution: Distribution | None = None,
 ) -> dict | None:
     """Runs `config` in `run`'s folder and returns what `metrics.json` then holds.
 
@@ -74,11 +66,8 @@ def train(
         config: resolved config.
         interactions: the prepared dataset.
         run: the run's folder; its seed is the root of all randomness.
+        execution: how to do it; None: by the defaults.
         parts: trained models that this one starts from (NCF's GMF and MLP).
-        wait: wait for another process that works on this run.
-        stop_epoch: leave the run, unfinished, after this epoch; a later call goes on.
-        kernel: what does the steps, one of `kernels.CHOICES`.
-        distribution: of `strategy.connect`; None: this process alone.
 
     Returns:
         What `metrics.json` holds; None if `stop_epoch` left the run unfinished, and
@@ -90,15 +79,14 @@ def train(
         ProcessLost: another process of a distributed run is gone.
         RunError: the device has too little memory.
     """
-    distribution = distribution or Distribution()
+    execution = execution or Execution()
+    distribution = execution.distribution
     with (
         distribution.own(run) as own,
         cluster.naming_losses(distribution.watch),
         _naming_want_of_memory(),
     ):
-        metrics = _train(
-            config, interactions, own, parts, wait, stop_epoch, kernel, distribution
-        )
+        metrics = Training(config, interactions, own, execution).complete(parts)
         distribution.leave()
         return metrics
 
@@ -115,41 +103,166 @@ def _naming_want_of_memory() -> Iterator[None]:
         ) from None
 
 
-def _train(
-    config, interactions, run, parts, wait, stop_epoch, kernel, distribution
-) -> dict | None:
-    if distribution.chief_says(run.done):
-        logging.info("%s is finished already", run.folder)
-        return run.metrics if run.done else None
-    with run.lock(wait):
-        if run.done:  # by the process we waited for
-            return run.metrics
-        run.write_json("config.json", config.to_dict())
-        described = environment.describe()
-        described["data_fingerprint"] = interactions.fingerprint
-        model_seed, sampler_seed = seeds(run.seed)
-        with distribution.scope():
-            model = factory.build_model(config, interactions, model_seed)
-        if parts:
-            model.start_from(*parts)
-        record = None
-        with contextlib.closing(Board(run, config)) as board:
-            if model.trainable_variables:
-                sampling = sampler_seed, stop_epoch, kernel
-                record = _fit(
-                    *(model, config, interactions, board, described),
-                    *(*sampling, distribution),
-                )
-                distribution.end_of_steps()
-                if int(record.epoch) < config.epochs and not record.exhausted:
+class Training:
+    """A run in training: what it is made of, and how far it is.
+
+    Args:
+        config: resolved config.
+        interactions: the prepared dataset.
+        run: the run's folder, or in a process that is not the chief one of its own.
+        execution: how this process does the run.
+    """
+
+    def __init__(self, config, interactions: Interactions, run: Run, execution):
+        self.config, self.interactions, self.run = config, interactions, run
+        self.distribution: Distribution = execution.distribution
+        # A strategy's replicas share each step, which the fused kernel does alone.
+        self.kernel = "tensorflow" if self.distribution.strategy else execution.kernel
+        self.wait = execution.wait
+        self.epochs = Epochs(
+            last=config.epochs,
+            eval_every=config.get("eval_every", 1),
+            patience=config.get("patience", 0),
+            stop=min(execution.stop_epoch or config.epochs, config.epochs),
+        )
+        self.standing = Standing(self.epochs)
+
+    def complete(self, parts: Sequence[Recommender] = ()) -> dict | None:
+        """Does what is left of the run; arguments and result as of `train`."""
+        if self.distribution.chief_says(self.run.done):
+            logging.info("%s is finished already", self.run.folder)
+            return self.run.metrics if self.run.done else None
+        with self.run.lock(self.wait):
+            if self.run.done:  # by the process we waited for
+                return self.run.metrics
+            self.run.write_json("config.json", self.config.to_dict())
+            self._build_model(parts)
+            with contextlib.closing(Board(self.run, self.config)) as board:
+                if self.model.trainable_variables:
+                    self._fit(board)
+                    if not self.standing.is_over:
+                        return None
+                elif self.distribution.is_chief:
+                    self._describe_environment()
+                if not self.distribution.is_chief:
                     return None
-            if not distribution.is_chief:
-                return None
-            if record:
-                record.restore_best()
+                return scoring.score(
+                    self.run, self.model, self.interactions, self.standing, board
+                )
+
+    def _build_model(self, parts: Sequence[Recommender]) -> None:
+        self.model_seed, self.sampler_seed = seeds(self.run.seed)
+        with self.distribution.scope():
+            self.model = factory.build_model(
+                self.config, self.interactions, self.model_seed
+            )
+        if parts:
+            self.model.start_from(*parts)
+
+    def _fit(self, board: Board) -> None:
+        """Does the steps that are left, and restores the best weights at the end."""
+        sampler = self._sampler()
+        used, calls = self._compile(sampler)
+        checkpoints = Checkpoints(
+            self.run, self.model, self.standing, self.distribution
+        )
+        checkpoints.restore_last()
+        self._describe_environment(kernel=used)
+        epochs = range(int(self.standing.epoch), self.epochs.stop)
+        if epochs and not self.standing.is_exhausted:
+            each_epoch = self._callbacks(board, checkpoints)
+            if self.distribution.name == "parameter_server":
+                parameter_server.fit(
+                    self.model,
+                    self.distribution.strategy,
+                    sampler,
+                    self.config.batch_size,
+                    epochs,
+                    each_epoch,
+                )
             else:
-                run.write_json("environment.json", described)
-            return _finish(model, interactions, board, record)
+                self.model.fit(
+                    self._batches(sampler, epochs.start, whole_chunks=used == "fused"),
+                    initial_epoch=epochs.start,
+                    epochs=epochs.stop,
+                    steps_per_epoch=calls,
+                    callbacks=each_epoch,
+                    verbose=0,
+                )
+        self.distribution.end_of_steps()
+        if self.standing.is_over and self.distribution.is_chief:
+            checkpoints.restore_best()
+
+    def _sampler(self) -> TripletSampler:
+        return TripletSampler(
+            self.interactions,
+            self.sampler_seed,
+            self.config.get("negatives", 1),
+            compiled=fused.compiled(self.kernel),
+            by_popularity=self.config.get("negative_sampler") == "popularity",
+        )
+
+    def _batches(self, sampler: TripletSampler, first_epoch: int, whole_chunks: bool):
+        """What `fit` takes: the stream of batches from `first_epoch` on."""
+        batch_size = self.config.batch_size
+        if self.distribution.strategy:
+            return self.distribution.batches(sampler, batch_size, first_epoch)
+        return sampler.dataset(batch_size, first_epoch, whole_chunks)
+
+    def _compile(self, sampler: TripletSampler) -> tuple[str, int]:
+        """Compiles the model; returns what `compile_model` does."""
+        steps = sampler.steps_per_epoch(self.config.batch_size)
+        triplets = self.config.batch_size
+        if self.config.get("negative_choice") == "each":
+            triplets *= self.config.get("negatives", 1)
+        with self.distribution.scope():
+            optimizer = factory.build_optimizer(self.config, self.model, steps)
+            compiled = compile_model(
+                self.model, optimizer, steps, triplets, self.kernel
+            )
+            if self.distribution.strategy:
+                # TensorFlow wants a collective's shape to stay the same within one
+                # graph call, and an epoch's last batch is smaller.
+                self.model.steps_per_execution = 1
+                # `fit` would sum every step's running means over all processes.
+                self.model.distribute_reduction_method = "first"
+        return compiled
+
+    def _callbacks(
+        self, board: Board, checkpoints: Checkpoints
+    ) -> list[keras.callbacks.Callback]:
+        history = callbacks.History(self.run, self.standing)
+        validation = callbacks.Validation(
+            self.epochs, self.interactions, callbacks.SAMPLED
+        )
+        return [
+            StopOnNonFinite(),
+            callbacks.Clock(self.standing),
+            validation,
+            callbacks.KeepBest(checkpoints),
+            history,
+            callbacks.TensorBoard(board),
+            callbacks.SaveLast(checkpoints, history, self.distribution),
+            callbacks.Patience(self.standing),
+            callbacks.ProgressLines(self.run, self.standing),
+        ]
+
+    def _describe_environment(self, **known: str) -> None:
+        """Writes what this process is, and what those before were if others."""
+        described = environment.describe() | known
+        described["data_fingerprint"] = self.interactions.fingerprint
+        if self.model.trainable_variables:
+            described["strategy"] = self.distribution.name
+            described["replicas"] = self.distribution.replicas
+        earlier = []
+        if self.distribution.is_chief and int(self.standing.epoch) > 0:
+            before = self.run.environment
+            earlier = before.pop("earlier", [])
+            if before != described and before not in earlier:
+                earlier.append(before)
+        if earlier:
+            described["earlier"] = earlier
+        self.run.write_json("environment.json", described)
 
 
 def seeds(root: int) -> tuple[int, int]:
@@ -157,84 +270,6 @@ def seeds(root: int) -> tuple[int, int]:
     streams = np.random.SeedSequence(root).spawn(2)
     model, sampler = (int(s.generate_state(1, np.uint64)[0] >> 1) for s in streams)
     return model, sampler
-
-
-def _fit(
-    model: Recommender,
-    config,
-    interactions,
-    board,
-    described,
-    sampler_seed,
-    stop_epoch,
-    kernel,
-    distribution: Distribution,
-) -> Record:
-    negatives = config.get("negatives", 1)
-    if distribution.strategy:
-        kernel = "tensorflow"
-    compiled = fused.compiled(kernel)
-    by_popularity = config.get("negative_sampler") == "popularity"
-    sampler = TripletSampler(
-        interactions, sampler_seed, negatives, compiled, by_popularity
-    )
-    steps = sampler.steps_per_epoch(config.batch_size)
-    run = board.run
-    triplets = config.batch_size
-    if config.get("negative_choice") == "each":
-        triplets *= negatives
-    last_epoch = min(stop_epoch or config.epochs, config.epochs)
-    record = Record(
-        *(run, interactions, board, config.eval_every, config.epochs, config.patience),
-        last_epoch=last_epoch,
-        distribution=distribution,
-    )
-    with distribution.scope():
-        optimizer = factory.build_optimizer(config, steps)
-        used, calls = compile_model(model, optimizer, steps, triplets, kernel)
-        if distribution.strategy:
-            # TensorFlow wants a collective's shape to stay the same within one graph
-            # call, and an epoch's last batch is smaller.
-            model.steps_per_execution = 1
-            # `fit` would sum every step's running means over all processes.
-            model.distribute_reduction_method = "first"
-    first_epoch = record.restore(model)
-    described |= {"kernel": used}
-    described |= {"strategy": distribution.name, "replicas": distribution.replicas}
-    _write_environment(run, described, distribution.is_chief and first_epoch > 0)
-    if first_epoch < last_epoch and not record.exhausted:
-        callbacks = [StopOnNonFinite(), record]
-        epochs = range(first_epoch, last_epoch)
-        if distribution.name == "parameter_server":
-            parameter_server.fit(
-                *(model, distribution.strategy, sampler, config.batch_size),
-                *(epochs, callbacks),
-            )
-        else:
-            stream = config.batch_size, first_epoch
-            model.fit(
-                distribution.batches(sampler, *stream)
-                if distribution.strategy
-                else sampler.dataset(*stream, used == "fused"),
-                initial_epoch=first_epoch,
-                epochs=last_epoch,
-                steps_per_epoch=calls,
-                callbacks=callbacks,
-                verbose=0,
-            )
-    return record
-
-
-def _write_environment(run: Run, described: dict, resumed: bool) -> None:
-    """What this process is, and, if others, those that did the epochs before."""
-    earlier = []
-    if resumed:
-        before = run.environment
-        earlier = before.pop("earlier", [])
-        if before != described and before not in earlier:
-            earlier.append(before)
-    told = {"earlier": earlier} if earlier else {}
-    run.write_json("environment.json", described | told)
 
 
 def compile_model(
@@ -265,39 +300,3 @@ def compile_model(
         steps_per_execution=min(calls, _STEPS_PER_EXECUTION // steps_per_call),
     )
     return used, calls
-
-
-def _finish(model, interactions, board, record) -> dict:
-    """Scores the test items once, with the weights of the best epoch."""
-    begin, run = time.monotonic(), board.run
-    test = protocol.sampled(model, interactions, "test")
-    test_full = protocol.full(model, interactions, "test")
-    metrics: dict[str, Any] = {
-        "best_epoch": int(record.best_epoch) if record else 0,
-        "epochs": int(record.epoch) if record else 0,
-        "seconds": float(record.seconds) if record else 0.0,
-        "evaluation_seconds": time.monotonic() - begin,
-        "valid": protocol.sampled(model, interactions, "valid").summary(),
-        "test": test.summary(),
-        "test_full": test_full.summary(),
-    }
-    write_projector(run, interactions, model)
-    board.write_selected(metrics)
-    _save_array(run, "test_ranks.npy", test.ranks)
-    _save_array(run, "test_full_ranks.npy", test_full.ranks)
-    run.write_json("metrics.json", metrics)
-    logging.info(
-        "%s: test nDCG@10 %.4f HR@10 %.4f (best epoch %d)",
-        run.folder,
-        metrics["test"].get("ndcg10", float("nan")),
-        metrics["test"].get("hr10", float("nan")),
-        metrics["best_epoch"],
-    )
-    return metrics
-
-
-def _save_array(run: Run, name: str, array: np.ndarray) -> None:
-    content = io.BytesIO()  # straight into a file, a full disk has no name
-    np.save(content, array.astype(np.float32), allow_pickle=False)
-    with replacing(run.folder / name) as file:
-        file.write(content.getvalue())

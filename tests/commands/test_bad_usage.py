@@ -37,6 +37,8 @@ CASES = {
         "lion",
     ),
     "dataset not set": ([CONFIG], "config.dataset"),
+    "dataset as a path": ([CONFIG, "--config.dataset=./tiny"], "in --data_dir"),
+    "dataset as a folder": ([CONFIG, "--config.dataset=tiny/"], "in --data_dir"),
     "dataset not prepared": ([CONFIG, "--config.dataset=absent"], "data_prep.prepare"),
     "fused kernel with a strategy": (
         [
@@ -80,6 +82,8 @@ def test_train_refuses(case, command, data_dir, tmp_path):
         (["reproduce", "--table=mine=clicks.csv"], "add mine to --datasets"),
         (["reproduce", "--datasets=games", "--items=game=x.csv"], "--items=game"),
         (["reproduce", "demo", "--models=cml"], "hyperml"),
+        (["replicate", "--datasets=../tiny", "--models=cml"], "in --data_dir"),
+        (["search", CONFIG, "--config.dataset=/tiny"], "in --data_dir"),
         (["search", CONFIG, "--config.dataset=tiny", "--space=dim:8,many"], "'many'"),
         (
             [

@@ -1,6 +1,7 @@
 """A run that is told to stop says one line, and goes on when called again."""
 
 import os
+import pathlib
 import signal
 import subprocess
 import sys
@@ -39,3 +40,20 @@ def test_sigterm_stops_a_run_with_one_line_even_in_the_background(
     assert process.returncode == 130
     assert said.strip().splitlines()[-1].startswith("train: interrupted")
     assert not list(tmp_path.rglob("metrics.json"))
+
+
+@pytest.mark.slow
+def test_ctrl_c_while_tensorflow_loads_says_one_line():
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hyperml_tf.train", "--config=run_configs/ml100k.py"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    maps = pathlib.Path(f"/proc/{process.pid}/maps")
+    while "tensorflow" not in maps.read_text() and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said == "train: interrupted; the same command goes on where it was\n"

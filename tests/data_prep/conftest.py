@@ -8,6 +8,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from absl import logging
 
@@ -88,3 +90,37 @@ def write_table(tmp_path):
         return path
 
     return write
+
+
+@pytest.fixture
+def split_of(command, tmp_path):
+    """What is held out of a table: of bytes, of Arrow's columns, or of a path."""
+
+    def prepare(table, *flags: str, **how):
+        path = tmp_path / "table"
+        if isinstance(table, dict):
+            pq.write_table(pa.table(table), path, **how)
+        elif isinstance(table, bytes):
+            path.write_bytes(table)
+        else:
+            path = table
+        result = command("--dataset=mine", f"--table={path}", *flags)
+        assert result.code == 0, result.err
+        return held_out(load(tmp_path / "data/mine"))
+
+    return prepare
+
+
+@pytest.fixture
+def refusal_of(command, tmp_path):
+    """The one line that refuses the bytes of a table."""
+
+    def prepare(content: bytes, *flags: str) -> str:
+        path = tmp_path / "table"
+        path.write_bytes(content)
+        result = command("--dataset=mine", f"--table={path}", *flags)
+        assert (result.code, result.err.count("\n")) == (2, 1), result.err
+        assert not (tmp_path / "data").exists()
+        return result.err
+
+    return prepare

@@ -4,7 +4,7 @@ import pathlib
 
 import pytest
 
-from hyperml_tf.data import interactions
+from hyperml_tf.data.prepared import load
 from hyperml_tf.training import configuration as configs
 from hyperml_tf.training import runs, trainer
 from tests import synthetic
@@ -49,14 +49,15 @@ def config():
 @pytest.fixture(scope="session")
 def data(prepared):
     """The prepared dataset."""
-    return interactions.load("mid", str(prepared))
+    return load("mid", str(prepared))
 
 
 @pytest.fixture(scope="session")
 def alone(tmp_path_factory, config, data):
     """The first epochs of the run, by one process on the TensorFlow path."""
     run = runs.locate(tmp_path_factory.mktemp("alone"), config, data.fingerprint, 0)
-    trainer.train(config, data, run, stop_epoch=EPOCHS, kernel="tensorflow")
+    execution = trainer.Execution(stop_epoch=EPOCHS, kernel="tensorflow")
+    trainer.train(config, data, run, execution)
     return run
 
 

@@ -6,8 +6,8 @@ import tensorflow as tf
 import tf_keras as keras
 
 from hyperml_tf.kernels import compiler
-from hyperml_tf.models import CML, LRML, MFBPR, CMLWarp, HyperML, HyperTS
-from hyperml_tf.optimizers import LazyAdam, PoincareOptimizer, UnitBallOptimizer
+from hyperml_tf.models import DEFINITIONS
+from hyperml_tf.optimizers import LazyAdam, in_their_spaces
 
 OPTIMIZERS = {
     "adam": lambda rate: LazyAdam(rate),
@@ -30,37 +30,20 @@ def compiled():
         pytest.skip(str(reason))
 
 
-def make(
-    key, optimizer="adam", users=12, items=9, dim=16, c=1.0, margin=0.5,
-    distortion_weight=0.1, l2=0.01, dropout=0.0, init_scale=0.1, rate=1e-2,
-    loss="hinge", norm_penalty=0.0, rescale=True, memory_size=6, score="distance",
-    origin_weight=0.0,
-):  # fmt: skip
+def make(key, optimizer="adam", users=12, items=9, rate=1e-2, rescale=True, **changes):
     """A compiled model with slots; equal arguments give equal bits."""
-    options = dict(dim=dim, init_scale=init_scale, dropout=dropout, seed=3)
-    ball = dict(
-        c=c, margin=margin, loss=loss, distortion_weight=distortion_weight,
-        score=score, origin_weight=origin_weight,
-    )  # fmt: skip
-    outer = OPTIMIZERS[optimizer](rate)
-    if key == "hyperml":
-        model = HyperML(users, items, **ball, **options)
-        outer = PoincareOptimizer(outer, c, rescale=rescale)
-    elif key == "hyperts":
-        model = HyperTS(users, items, **ball, **options)
-    elif key == "cml":
-        flat = dict(margin=margin, loss=loss, norm_penalty=norm_penalty)
-        model = CML(users, items, **flat, **options)
-        outer = UnitBallOptimizer(outer)
-    elif key == "cml_warp":
-        model = CMLWarp(users, items, margin=margin, loss=loss, **options)
-        outer = UnitBallOptimizer(outer)
-    elif key == "lrml":
-        own = dict(margin=margin, loss=loss, memory_size=memory_size)
-        model = LRML(users, items, **own, **options)
-        outer = UnitBallOptimizer(outer)
-    else:
-        model = MFBPR(users, items, l2=l2, **options)
+    options = {
+        **dict(dim=16, init_scale=0.1, dropout=0.0, c=1.0, margin=0.5, loss="hinge"),
+        **dict(distortion_weight=0.1, l2=0.01, memory_size=6, origin_weight=0.02),
+        **changes,
+    }
+    definition = DEFINITIONS[key]
+    model = definition.build(
+        users, items, 3, {k: v for k, v in options.items() if k in definition}
+    )
+    own = {"rescale": rescale} if "rescale" in definition else {}
+    inner = OPTIMIZERS[optimizer](rate)
+    outer = in_their_spaces(inner, model.trainable_variables, **own)
     model.compile(optimizer=outer)
     outer.build(model.trainable_variables)
     return model

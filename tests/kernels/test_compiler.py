@@ -1,11 +1,13 @@
 """Building on first use, and which kernel a run gets."""
 
+import os
+
 import pytest
 import tf_keras as keras
 
 from hyperml_tf.kernels import compiler, fused
 from hyperml_tf.models import GMF, MFBPR
-from hyperml_tf.optimizers import LazyAdam, PoincareOptimizer, UnitBallOptimizer
+from hyperml_tf.optimizers import LazyAdam, PoincareOptimizer
 from tests.kernels.conftest import make
 
 
@@ -22,7 +24,10 @@ def use(model, choice, optimizer=None):
     return fused.use(model, optimizer or model.optimizer, 16, choice)
 
 
-def test_the_library_is_built_once_and_found_again(empty_cache, monkeypatch):
+def test_the_library_is_built_without_warnings_once_and_found_again(
+    empty_cache, monkeypatch
+):
+    monkeypatch.setattr(compiler, "_FLAGS", (*compiler._FLAGS, "-Werror"))
     built = compiler.library_path()
     when = built.stat().st_mtime_ns
     monkeypatch.setenv("PATH", "")  # nothing could compile now
@@ -34,15 +39,14 @@ def test_the_library_is_built_once_and_found_again(empty_cache, monkeypatch):
 def test_source_flags_and_processor_name_the_library(monkeypatch):
     keys = [compiler._key()]
     for name, value in (
-        ("_UNITS", ("ops.cc",)),
-        ("_HEADERS", ()),
+        ("_files", lambda pattern: []),
         ("_FLAGS", ("-O1",)),
         ("_processor", lambda: "another"),
     ):
         with monkeypatch.context() as patch:
             patch.setattr(compiler, name, value)
             keys.append(compiler._key())
-    assert len(set(keys)) == 5
+    assert len(set(keys)) == 4
 
 
 def test_without_a_compiler_auto_takes_tensorflow(empty_cache, monkeypatch):
@@ -56,6 +60,53 @@ def test_without_a_compiler_auto_takes_tensorflow(empty_cache, monkeypatch):
 def test_without_a_compiler_fused_is_refused_with_the_remedy(empty_cache, monkeypatch):
     monkeypatch.setenv("PATH", "")
     with pytest.raises(compiler.KernelUnavailable, match=r"g\+\+.*--kernel=tensorflow"):
+        use(make("hyperml"), "fused")
+
+
+@pytest.fixture
+def small_source(empty_cache, tmp_path, monkeypatch):
+    """A source that compiles in no time."""
+    (tmp_path / "small.cc").write_text("int answer() { return 42; }")
+    monkeypatch.setattr(compiler, "_SOURCE", tmp_path)
+
+
+@pytest.mark.parametrize("given", ["g++ -std=c++17", "env g++", "", "  "])
+def test_cxx_is_a_command_with_arguments(small_source, monkeypatch, given):
+    monkeypatch.setenv("CXX", given)
+    built = compiler.library_path()
+    assert built.stat().st_size > 0
+    monkeypatch.setenv("CXX", f"{given.strip() or 'g++'} -O1")
+    assert compiler.library_path() != built
+
+
+@pytest.mark.parametrize("given", ["'g++", "absent -O2"])
+def test_a_cxx_that_is_no_command_is_named(empty_cache, monkeypatch, given):
+    monkeypatch.setenv("CXX", given)
+    with pytest.raises(compiler.KernelUnavailable, match=given.split()[0]):
+        use(make("hyperml"), "fused")
+
+
+@pytest.mark.parametrize("umask, mode", [(0o022, 0o755), (0o077, 0o700)])
+def test_who_may_read_the_library_is_for_the_umask_to_say(
+    small_source, empty_cache, umask, mode
+):
+    before = os.umask(umask)
+    try:
+        assert compiler.library_path().stat().st_mode & 0o777 == mode
+    finally:
+        os.umask(before)
+    assert not [path for path in empty_cache.iterdir() if path.is_dir()]
+
+
+def test_without_a_home_auto_takes_tensorflow(monkeypatch):
+    def homeless():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(compiler.pathlib.Path, "home", homeless)
+    compiler.library.cache_clear()
+    assert use(make("hyperml"), "auto") == "tensorflow"
+    with pytest.raises(compiler.KernelUnavailable, match=r"no home.*XDG_CACHE_HOME"):
         use(make("hyperml"), "fused")
 
 
@@ -97,7 +148,6 @@ def test_auto_is_fused_here_and_tensorflow_when_asked_for():
         PoincareOptimizer(LazyAdam(), retraction="exp"),
         PoincareOptimizer(LazyAdam(clipnorm=1.0)),
         PoincareOptimizer(keras.optimizers.SGD(momentum=0.9)),
-        UnitBallOptimizer(LazyAdam()),
     ],
 )
 def test_optimizers_with_other_arithmetic_are_left_to_tensorflow(optimizer):

@@ -43,7 +43,9 @@ class Masks:
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.8])
-@pytest.mark.parametrize("key", ["hyperml", "hyperts", "cml", "lrml", "mf_bpr"])
+@pytest.mark.parametrize(
+    "key", ["hyperml", "hyperts", "hyperbolic_mf", "cml", "lrml", "mf_bpr"]
+)
 def test_steps_with_dropout_equal_the_reference_with_the_same_masks(key, rate, rng):
     triplets = random_triplets(rng, 90)
     one, other = make(key, "adagrad", dropout=rate), make(key, "adagrad", dropout=rate)

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from hyperml_tf.kernels.compiler import KernelUnavailable
 from hyperml_tf.kernels.fused import FusedSteps
+from hyperml_tf.models import HyperML
 from tests.kernels.conftest import (
     OPTIMIZERS,
     make,
@@ -26,7 +28,7 @@ NEAR_RIM, NEAR_RIM_ERROR = 1e-3, 2e-3
 # At the rim itself, 1 - c‖x‖² = 2e-5 keeps two digits.
 RIM_ERROR = 0.05
 
-MODELS = ("hyperml", "hyperts", "cml", "lrml", "mf_bpr")
+MODELS = ("hyperml", "hyperts", "hyperbolic_mf", "cml", "lrml", "mf_bpr")
 
 
 def fused(model, triplets, batch=BATCH):
@@ -69,7 +71,7 @@ def test_dense_adam_moves_rows_without_a_gradient(key, rng):
 
 
 @pytest.mark.parametrize("c", [0.0, 0.5, 1.0, 4.0])
-@pytest.mark.parametrize("key", ["hyperml", "hyperts"])
+@pytest.mark.parametrize("key", ["hyperml", "hyperts", "hyperbolic_mf"])
 def test_steps_equal_the_reference_at_every_curvature(key, c, rng):
     triplets = random_triplets(rng, 90)
     assert_same_steps(make(key, c=c), make(key, c=c), triplets)
@@ -142,10 +144,9 @@ def test_steps_equal_the_reference_with_softplus(key, margin, rng):
     [
         ("cml", {"norm_penalty": 0.3}),
         ("hyperml", {"rescale": False}),
-        ("hyperml", {"score": "product"}),
-        ("hyperts", {"score": "product", "loss": "softplus", "c": 2.0}),
-        ("hyperml", {"origin_weight": 0.2}),
-        ("hyperts", {"origin_weight": 0.2, "score": "product", "c": 0.0}),
+        ("hyperbolic_mf", {"origin_weight": 0.2, "c": 2.0}),
+        ("hyperbolic_mf", {"origin_weight": 0.2}),
+        ("hyperbolic_mf", {"origin_weight": 0.2, "c": 0.0}),
     ],
 )
 def test_the_options_equal_the_reference(key, control, optimizer, rng):
@@ -340,14 +341,11 @@ def test_rank_weights_do_not_depend_on_dropout_and_its_masks_are_cmls(rng):
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.5])
-@pytest.mark.parametrize(
-    ("key", "score"),
-    [*((key, "distance") for key in MODELS), *((key, "product") for key in MODELS[:2])],
-)
-def test_the_hardest_negative_is_chosen_before_every_step(key, score, dropout, rng):
+@pytest.mark.parametrize("key", MODELS)
+def test_the_hardest_negative_is_chosen_before_every_step(key, dropout, rng):
     users, pos_items, _ = random_triplets(rng, 90)
     neg_items = rng.integers(0, 9, (90, 3)).astype(np.int32)
-    options = dict(dropout=dropout, score=score, init_scale=0.2)
+    options = dict(dropout=dropout, init_scale=0.2)
     model, stepped, given = (make(key, **options) for _ in range(3))
     model.negative_choice = stepped.negative_choice = "hardest"
     hardest = []
@@ -359,6 +357,16 @@ def test_the_hardest_negative_is_chosen_before_every_step(key, score, dropout, r
     assert (np.concatenate(hardest) != neg_items[:, 0]).any()
     expected = fused(given, (users, pos_items, np.concatenate(hardest)))
     model.kernel = FusedSteps(model, model.optimizer, BATCH)
-    terms = model.kernel(*model.arrange(users, pos_items, neg_items))
+    terms = model.kernel(*model.arrange(users, pos_items, neg_items, chosen_later=True))
     np.testing.assert_array_equal(np.stack(list(terms.values()), axis=1), expected)
     np.testing.assert_array_equal(weights(model), weights(given))
+
+
+def test_a_model_of_ones_own_is_not_stepped_as_its_parent():
+    class Other(HyperML):
+        """Its loss may be another."""
+
+    model = Other(12, 9)
+    model.compile()
+    with pytest.raises(KernelUnavailable, match="Other has no fused kernel"):
+        FusedSteps(model, model.optimizer, BATCH)

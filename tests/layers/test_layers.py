@@ -1,12 +1,16 @@
 """Embeddings, dropout and the distance layer as Keras layers."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras as keras
 
 from hyperml_tf import layers
-from hyperml_tf.geometry.row_space import PoincareBall, UnitBall, row_space
+from hyperml_tf.geometry.spaces import Euclidean, PoincareBall, UnitBall, space_of
+from hyperml_tf.optimizers import LazyAdam, PoincareOptimizer, RiemannianAdam
 
 EXAMPLES = [
     layers.RowEmbedding(5, 3, 0.1, seed=4),
@@ -32,14 +36,14 @@ def test_config_round_trip(layer):
 @pytest.mark.parametrize(
     "layer, space",
     [
-        (layers.RowEmbedding(2, 2, 0.1), None),
+        (layers.RowEmbedding(2, 2, 0.1), Euclidean()),
         (layers.UnitBallEmbedding(2, 2, 0.1), UnitBall()),
         (layers.PoincareEmbedding(2, 2, 0.1, c=0.37), PoincareBall(0.37)),
     ],
     ids=lambda value: type(value).__name__,
 )
 def test_an_embedding_declares_where_its_rows_lie(layer, space):
-    assert row_space(layer.table) == space
+    assert space_of(layer.table) == space
 
 
 def test_initial_rows_are_uniform_within_the_scale():
@@ -92,7 +96,7 @@ def test_a_functional_model_of_these_layers_is_saved_and_loaded(tmp_path):
     again = keras.models.load_model(tmp_path / "model.keras")
     ids = [np.array([0, 4, 2]), np.array([6, 0, 2])]
     np.testing.assert_array_equal(again(ids), model(ids))
-    spaces = {row_space(weight) for weight in again.weights}
+    spaces = {space_of(weight) for weight in again.weights}
     assert spaces == {PoincareBall(0.37)}
 
 
@@ -145,3 +149,81 @@ def test_dropout_masks_the_gradient_as_it_masks_the_rows():
 def test_an_impossible_dropout_rate_is_refused(rate):
     with pytest.raises(ValueError, match=r"dropout must be in \[0, 1\)"):
         layers.RowDropout(rate)
+
+
+BOUNDED = [
+    layers.PoincareEmbedding(9, 3, 0.1, c=4.0, seed=1),
+    layers.UnitBallEmbedding(9, 3, 0.1, seed=1),
+]
+
+
+@pytest.mark.parametrize("layer", BOUNDED, ids=lambda layer: type(layer).__name__)
+def test_a_plain_optimizer_cannot_leave_the_ball(layer):
+    optimizer = keras.optimizers.Adam(0.5)
+    for _ in range(5):
+        with tf.GradientTape() as tape:
+            loss = -tf.reduce_sum(layer(tf.range(6)) ** 2)  # pushes outwards
+        optimizer.minimize(loss, [layer.table], tape)
+    space = space_of(layer.table)
+    norms = space.inverse_radius * np.linalg.norm(layer.table.numpy(), axis=1)
+    np.testing.assert_allclose(norms[:6], space.rim(tf.float32), rtol=1e-6)
+    assert np.all(norms[6:] < 0.5)
+
+
+@pytest.mark.parametrize("optimizer", [PoincareOptimizer(LazyAdam()), RiemannianAdam()])
+def test_our_optimizers_leave_rows_outside_the_batch_to_rest(optimizer):
+    layer = layers.PoincareEmbedding(9, 3, 0.1, seed=1)
+    outside = np.full((9, 3), 2.0, np.float32)  # a constraint would bring all back
+    layer.table.assign(outside)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(layer([0, 4]))
+    optimizer.minimize(loss, [layer.table], tape)
+    resting = [1, 2, 3, 5, 6, 7, 8]
+    np.testing.assert_array_equal(layer.table.numpy()[resting], outside[resting])
+    assert np.all(np.linalg.norm(layer.table.numpy()[[0, 4]], axis=1) < 1)
+    assert layer.table.constraint is not None
+
+
+def test_constraints_of_other_variables_stay():
+    table = layers.PoincareEmbedding(4, 2, 0.1, seed=1).table
+    other = tf.Variable([1.0, -1.0], constraint=tf.nn.relu)
+    optimizer = PoincareOptimizer(keras.optimizers.SGD(0.5))
+    optimizer.apply_gradients([(tf.zeros([4, 2]), table), (tf.zeros(2), other)])
+    np.testing.assert_array_equal(other.numpy(), [1.0, 0.0])
+
+
+@pytest.mark.slow
+def test_under_two_replicas_a_plain_optimizer_cannot_leave_the_ball_either():
+    # In a process of its own: devices are fixed when TensorFlow starts.
+    program = """
+import hyperml_tf, numpy as np, tensorflow as tf, tf_keras as keras
+from hyperml_tf import layers
+from hyperml_tf.optimizers import LazyAdam, PoincareOptimizer
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(
+    cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+plain, ours = keras.optimizers.Adam, lambda rate: PoincareOptimizer(LazyAdam(rate))
+for make in (plain, ours):
+    with strategy.scope():
+        layer = layers.PoincareEmbedding(9, 3, 0.1, c=4.0, seed=1)
+        optimizer = make(0.5)
+        optimizer.build([layer.table])
+
+    def replica():
+        with tf.GradientTape() as tape:
+            loss = -tf.reduce_sum(layer(tf.range(9)) ** 2)
+        optimizer.minimize(loss, [layer.table], tape)
+
+    step = tf.function(lambda: strategy.run(replica))
+    for _ in range(5):
+        step()
+    norms = [2 * np.linalg.norm(t, axis=1) for t in layer.table.values]
+    np.testing.assert_array_equal(*norms)
+    assert np.all(norms[0] < 1) and np.all(norms[0] > 0.9), norms
+print("inside")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True
+    )
+    assert done.stdout.endswith("inside\n"), done.stderr[-2000:]

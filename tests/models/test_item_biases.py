@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from hyperml_tf.models import MODELS
+from hyperml_tf.models import DEFINITIONS
 from hyperml_tf.optimizers import RiemannianAdam
 from hyperml_tf.training import configuration as configs
 from hyperml_tf.training import factory
@@ -30,9 +30,8 @@ def make(key, optimizer="adam", **changes):
     config.update({field: v for field, v in changes.items() if field in config})
     config.item_bias, config.optimizer = True, optimizer
     config = configs.resolve(config)
-    options = {f: config[f] for f in factory._MODEL_FIELDS if f in config}
-    model = MODELS[key](USERS, ITEMS, seed=3, **options)
-    return model, factory.build_optimizer(config, steps_per_epoch=1)
+    model = DEFINITIONS[key].build(USERS, ITEMS, 3, config.settings)
+    return model, factory.build_optimizer(config, model, steps_per_epoch=1)
 
 
 def set_biases(model, rng):

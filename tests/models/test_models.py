@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from hyperml_tf.geometry import poincare
-from hyperml_tf.models import MODELS, Popularity
+from hyperml_tf.models import DEFINITIONS, Popularity
 from hyperml_tf.models.base import metric_init_scale
 from tests import ball_oracle as oracle
 
@@ -30,7 +30,7 @@ def make(key, dropout=0.0, seed=3, init_scale=0.5, **changes):
         "mf_bpr": dict(l2=L2),
     }[key]
     options = dict(dim=DIM, init_scale=init_scale, dropout=dropout, seed=seed)
-    return MODELS[key](USERS, ITEMS, **options | own | changes)
+    return DEFINITIONS[key].model(USERS, ITEMS, **options | own | changes)
 
 
 def rows(model):

@@ -7,9 +7,9 @@ import tf_keras as keras
 
 from hyperml_tf.data.triplets import TripletSampler
 from hyperml_tf.evaluation import protocol
-from hyperml_tf.models import MODELS, Popularity
+from hyperml_tf.models import DEFINITIONS, Popularity
 from hyperml_tf.models.base import metric_init_scale
-from hyperml_tf.optimizers import LazyAdam, PoincareOptimizer, UnitBallOptimizer
+from hyperml_tf.optimizers import LazyAdam, PoincareOptimizer
 
 OPTIONS = {
     "hyperml": dict(c=1.0, margin=0.5, distortion_weight=0.1),
@@ -17,15 +17,14 @@ OPTIONS = {
     "cml": dict(margin=0.5),
     "mf_bpr": dict(l2=1e-4),
 }
-WRAP = {"hyperml": PoincareOptimizer, "cml": UnitBallOptimizer}
 BATCH = tuple(np.array(ids, np.int32) for ids in ([0, 1, 2], [0, 1, 1], [2, 3, 0]))
 
 
 def compiled(key, users, items, inner, dropout=0.0):
     scale = 0.01 if key == "mf_bpr" else metric_init_scale(16)
     options = dict(dim=16, init_scale=scale, dropout=dropout, seed=1) | OPTIONS[key]
-    model = MODELS[key](users, items, **options)
-    model.compile(WRAP.get(key, lambda optimizer: optimizer)(inner), jit_compile=False)
+    model = DEFINITIONS[key].model(users, items, **options)
+    model.compile(PoincareOptimizer(inner), jit_compile=False)
     return model
 
 

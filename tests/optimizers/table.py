@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-from hyperml_tf.geometry.row_space import PoincareBall, declare
+from hyperml_tf.geometry.spaces import PoincareBall, declare
 from hyperml_tf.optimizers import LazyAdam
 
 ROWS, DIM, RATE = 7, 3, 0.125

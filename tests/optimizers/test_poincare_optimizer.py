@@ -15,8 +15,8 @@ RETRACTIONS = pytest.mark.parametrize("retraction", ["projection", "exp"])
 TOLERANCE = 1e-12
 
 
-def optimizer_of(kind, c=1.0, retraction="projection"):
-    return PoincareOptimizer(tables.INNER[kind](), c, retraction)
+def optimizer_of(kind, retraction="projection"):
+    return PoincareOptimizer(tables.INNER[kind](), retraction)
 
 
 def run(optimizer, table, steps, form=tables.sparse):
@@ -31,7 +31,7 @@ def run(optimizer, table, steps, form=tables.sparse):
 def test_steps_equal_hand_arithmetic(kind, retraction, c):
     by_hand = tables.ByHand(tables.start(c), kind, c, retraction)
     table = tables.variable(tables.start(c), c)
-    optimizer = optimizer_of(kind, c, retraction)
+    optimizer = optimizer_of(kind, retraction)
     for ids, gradient in tables.batches(4):
         by_hand.step(ids, gradient)
         run(optimizer, table, [(ids, gradient)])
@@ -43,7 +43,7 @@ def test_at_zero_curvature_a_step_is_the_inner_one_with_a_quarter_of_the_gradien
     by_hand = tables.ByHand(tables.start(), kind, 0.0, "projection")
     for retraction in ("projection", "exp"):
         table = tables.variable(tables.start(), 0.0)
-        run(optimizer_of(kind, 0.0, retraction), table, tables.batches(1, scale=8))
+        run(optimizer_of(kind, retraction), table, tables.batches(1, scale=8))
         expected = tables.start()
         for ids, gradient in tables.batches(1, scale=8):
             by_hand.t = 0
@@ -56,7 +56,7 @@ def test_at_zero_curvature_a_step_is_the_inner_one_with_a_quarter_of_the_gradien
 def test_without_rescaling_a_step_is_the_inner_one_brought_back(kind):
     by_hand = tables.ByHand(tables.start(), kind, 1.0, "projection")
     table = tables.variable(tables.start(), 1.0)
-    optimizer = PoincareOptimizer(tables.INNER[kind](), 1.0, rescale=False)
+    optimizer = PoincareOptimizer(tables.INNER[kind](), rescale=False)
     for ids, gradient in tables.batches(4, scale=0.1):
         x = by_hand.rows[ids]
         squared = np.sum(x**2, axis=1, keepdims=True)
@@ -70,7 +70,7 @@ def test_sgd_in_the_unit_ball_is_equation_14_to_the_letter():
     theta = np.array([[0.6, 0.0]])
     table = tables.variable(theta, 1.0)
     gradient = np.array([[-1.0, 2.0]])
-    optimizer = PoincareOptimizer(keras.optimizers.SGD(0.5), 1.0)
+    optimizer = PoincareOptimizer(keras.optimizers.SGD(0.5))
     optimizer.apply_gradients([(tf.constant(gradient), table)])
     # (1 - 0.36)² / 4 = 0.1024; 0.6 + 0.5 · 0.1024 · 1 and 0 - 0.5 · 0.1024 · 2.
     np.testing.assert_allclose(table.numpy(), [[0.6512, -0.1024]], atol=1e-15)
@@ -81,7 +81,7 @@ def test_sgd_in_the_unit_ball_is_equation_14_to_the_letter():
 def test_sparse_equals_dense_at_every_step_of_sgd_and_adagrad(kind, retraction):
     ends = [
         run(
-            optimizer_of(kind, 1.0, retraction),
+            optimizer_of(kind, retraction),
             tables.variable(tables.start()),
             tables.batches(5),
             form,
@@ -102,7 +102,7 @@ def test_lazy_adam_equals_dense_adam_for_rows_touched_first(retraction):
     ends = []
     for inner in inners:
         table = tables.variable(tables.start())
-        optimizer = PoincareOptimizer(inner, 1.0, retraction)
+        optimizer = PoincareOptimizer(inner, retraction)
         run(optimizer, table, [(first, np.ones((4, 3)))])
         after_one = table.numpy()
         run(optimizer, table, [(second, np.full((3, 3), -2.0))])
@@ -120,7 +120,7 @@ def test_lazy_adam_equals_dense_adam_for_rows_touched_first(retraction):
 @RETRACTIONS
 def test_rows_outside_the_batch_are_bit_identical_afterwards(kind, retraction):
     table = tables.variable(tables.start())
-    optimizer = optimizer_of(kind, 1.0, retraction)
+    optimizer = optimizer_of(kind, retraction)
     run(optimizer, table, tables.batches(3, size=tables.ROWS))
     for ids, gradient in tables.batches(5):
         before = table.numpy()
@@ -138,7 +138,7 @@ def test_repeated_ids_give_the_step_of_the_summed_gradient(kind, retraction):
     summed = np.stack([gradient[[0, 2, 3]].sum(axis=0), gradient[1], gradient[4]])
     ends = [
         run(
-            optimizer_of(kind, 1.0, retraction),
+            optimizer_of(kind, retraction),
             tables.variable(tables.start()),
             [step, step],
         )
@@ -148,8 +148,8 @@ def test_repeated_ids_give_the_step_of_the_summed_gradient(kind, retraction):
 
 
 def test_stock_dense_adam_inside_moves_and_retracts_the_whole_table():
-    c, every_row = 1.0, np.arange(tables.ROWS, dtype=np.int32)
-    optimizer = PoincareOptimizer(keras.optimizers.Adam(0.5), c)
+    every_row = np.arange(tables.ROWS, dtype=np.int32)
+    optimizer = PoincareOptimizer(keras.optimizers.Adam(0.5))
     table = tables.variable(tables.start())
     outward = -tables.start() - 0.01
     run(optimizer, table, [(every_row, outward)] * 2)
@@ -170,7 +170,7 @@ def test_a_start_outside_the_ball_comes_back(kind, retraction, form):
     outside[0] *= 1e6
     every_row = np.arange(tables.ROWS, dtype=np.int32)
     table = tables.variable(outside)
-    optimizer = optimizer_of(kind, 1.0, retraction)
+    optimizer = optimizer_of(kind, retraction)
     rows = run(optimizer, table, [(every_row, np.ones_like(outside))], form)
     assert np.all(np.linalg.norm(rows, axis=1) <= 1 - tables.MARGIN * 0.99)
     # The rescaled gradient is all but zero out there: the row comes straight in.
@@ -183,7 +183,7 @@ def test_a_variable_without_a_declared_ball_gets_the_inner_update_alone(retracti
     for kind, inner in tables.INNER.items():
         wrapped, bare = (tables.variable(5 * tables.start(), None) for _ in range(2))
         steps = list(tables.batches(3))
-        run(optimizer_of(kind, 1.0, retraction), wrapped, steps)
+        run(optimizer_of(kind, retraction), wrapped, steps)
         run(inner(), bare, steps)
         np.testing.assert_array_equal(wrapped.numpy(), bare.numpy())
 
@@ -205,7 +205,7 @@ def test_it_converges_to_a_known_point(kind, retraction):
     target = np.array([[0.3, -0.5, 0.2]])
     table = tables.variable(np.array([[-0.7, 0.1, 0.6]]))
     inner = tables.INNER[kind]()
-    optimizer = PoincareOptimizer(inner, 1.0, retraction)
+    optimizer = PoincareOptimizer(inner, retraction)
     optimizer.build([table])
 
     @tf.function
@@ -235,7 +235,7 @@ INNER_AT_LARGE_RATES = {
 def test_no_row_leaves_the_ball_in_10000_random_steps(kind, retraction):
     c, rows = 0.37, 20
     table = tables.variable(np.zeros((rows, 3), np.float32), c)
-    optimizer = PoincareOptimizer(INNER_AT_LARGE_RATES[kind](), c, retraction)
+    optimizer = PoincareOptimizer(INNER_AT_LARGE_RATES[kind](), retraction)
     optimizer.build([table])
 
     @tf.function
@@ -261,7 +261,7 @@ def test_no_row_leaves_the_ball_in_10000_random_steps(kind, retraction):
 
 def test_a_learning_rate_schedule_inside_is_followed():
     schedule = keras.optimizers.schedules.PiecewiseConstantDecay([1], [0.5, 0.25])
-    optimizer = PoincareOptimizer(keras.optimizers.SGD(schedule), 1.0)
+    optimizer = PoincareOptimizer(keras.optimizers.SGD(schedule))
     table = tables.variable(np.zeros((1, 2)))
     positions = []
     for _ in range(4):
@@ -288,7 +288,76 @@ def test_an_unknown_retraction_is_refused():
         PoincareOptimizer(keras.optimizers.SGD(), retraction="geodesic")
 
 
-def test_a_table_of_another_curvature_is_refused():
-    table = tables.variable(tables.start(), 0.5)
-    with pytest.raises(ValueError, match=r"c = 0\.5.*c = 1\.0.*same c"):
-        optimizer_of("sgd").build([table])
+def test_the_curvature_of_each_step_is_its_tables():
+    curvatures = (0.0, 0.37, 1.0)
+    balls = [tables.variable(tables.start(), c) for c in curvatures]
+    optimizer = optimizer_of("lazy adam")
+    for ids, gradient in tables.batches(3):
+        slices = tables.sparse(ids, gradient)
+        optimizer.apply_gradients([(slices, table) for table in balls])
+    for c, table in zip(curvatures, balls, strict=True):
+        alone = tables.variable(tables.start(), c)
+        run(optimizer_of("lazy adam"), alone, tables.batches(3))
+        np.testing.assert_array_equal(table.numpy(), alone.numpy())
+
+
+# What inner optimizers carry beside their step, on gradients of length 1.7 and more.
+CARRIED = {
+    "clipnorm": dict(clipnorm=0.5),
+    "clipvalue": dict(clipvalue=0.25),
+    "global_clipnorm": dict(global_clipnorm=0.5),
+    "weight_decay": dict(weight_decay=0.5),
+}
+
+
+@pytest.mark.parametrize("form", [tables.sparse, tables.dense])
+@pytest.mark.parametrize("option", CARRIED)
+def test_what_the_inner_optimizer_carries_acts_as_without_the_wrapper(option, form):
+    steps = list(tables.batches(3))
+    for kind in (keras.optimizers.SGD, LazyAdam):
+        wrapped, bare, plain = (
+            run(optimizer, tables.variable(tables.start(), None), steps, form)
+            for optimizer in (
+                PoincareOptimizer(kind(0.1, **CARRIED[option])),
+                kind(0.1, **CARRIED[option]),
+                kind(0.1),
+            )
+        )
+        np.testing.assert_array_equal(wrapped, bare)
+        assert np.any(wrapped != plain)
+
+
+def test_clipping_is_of_the_euclidean_gradient():
+    table = tables.variable(np.array([[0.6, 0.0]]))
+    inner = keras.optimizers.SGD(0.5, clipnorm=0.5)
+    gradient = tf.constant([[-3.0, 4.0]], tf.float64)  # of length 5
+    PoincareOptimizer(inner).apply_gradients([(gradient, table)])
+    # As in the test of Eq. 14: 0.1024 · 0.5 · (0.3, -0.4).
+    np.testing.assert_allclose(table.numpy(), [[0.61536, -0.02048]], rtol=1e-6)
+
+
+def test_weight_decay_shrinks_rows_of_the_ball_but_those_excluded():
+    table, other = (tables.variable(tables.start()) for _ in range(2))
+    optimizer = PoincareOptimizer(keras.optimizers.SGD(0.5, weight_decay=0.25))
+    optimizer.exclude_from_weight_decay([other])
+    nothing = tables.sparse(np.array([0], np.int32), np.zeros((1, tables.DIM)))
+    optimizer.apply_gradients([(nothing, table), (nothing, other)])
+    np.testing.assert_allclose(table.numpy(), 0.875 * tables.start(), rtol=1e-12)
+    np.testing.assert_array_equal(other.numpy(), tables.start())
+
+
+@pytest.mark.parametrize(
+    "inner, error",
+    [
+        (keras.optimizers.SGD(use_ema=True), "use_ema"),
+        (PoincareOptimizer(keras.optimizers.SGD()), "does more than its update_step"),
+        (keras.mixed_precision.LossScaleOptimizer(LazyAdam()), "does more than"),
+        (keras.optimizers.legacy.SGD(), "must be an optimizer of tf_keras"),
+        (1e-3, "got float"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_an_inner_optimizer_that_cannot_be_honoured_is_refused(inner, error):
+    with pytest.raises((TypeError, ValueError), match=error) as refused:
+        PoincareOptimizer(inner)
+    assert "\n" not in str(refused.value)

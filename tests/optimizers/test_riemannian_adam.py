@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from hyperml_tf.geometry import poincare
-from hyperml_tf.geometry.row_space import PoincareBall, declare
+from hyperml_tf.geometry.spaces import PoincareBall, declare
 from hyperml_tf.optimizers import LazyAdam, RiemannianAdam
 
 # float64 throughout; a step is a dozen operations away from the rim.

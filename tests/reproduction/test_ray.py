@@ -14,10 +14,14 @@ from hyperml_tf.errors import InputError
 from hyperml_tf.reproduction import executors
 
 
+def options(folder):
+    return executors.Options(1, str(folder), str(folder), "auto")
+
+
 def test_without_ray_one_line_says_what_to_install(monkeypatch, tmp_path):
     monkeypatch.setitem(__import__("sys").modules, "ray", None)
     with pytest.raises(InputError, match=r"pip install '\.\[ray\]'"):
-        executors.make("ray", None, 1, str(tmp_path), str(tmp_path), "auto")
+        executors.make("ray", None, options(tmp_path))
 
 
 LONG = ["-c", "import os, time; print(os.getpid(), flush=True); time.sleep(300)"]
@@ -66,7 +70,7 @@ def test_a_run_ends_with_the_worker_that_is_killed(tmp_path):
 @pytest.mark.slow
 def test_a_cancelled_ray_task_ends_its_run(tmp_path, monkeypatch):
     ray = pytest.importorskip("ray", reason="Ray is optional and not installed")
-    executor = executors.make("ray", None, 1, str(tmp_path), str(tmp_path), "auto")
+    executor = executors.make("ray", None, options(tmp_path))
     try:
         monkeypatch.setattr(executor, "_arguments", lambda task: LONG)
         task = types.SimpleNamespace(run=types.SimpleNamespace(folder=tmp_path))

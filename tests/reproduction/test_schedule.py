@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 
 from hyperml_tf.errors import InputError
-from hyperml_tf.reproduction import progress, record, schedule
+from hyperml_tf.progress import duration
+from hyperml_tf.reproduction import record, schedule, schedule_progress
 from hyperml_tf.training import configuration as configs
 from hyperml_tf.training import launch
 
@@ -77,7 +78,7 @@ def test_ncf_starts_from_runs_with_the_fields_it_shares():
     [(0.4, "0 s"), (59.4, "59 s"), (425, "7 min 05 s"), (12000, "3 h 20 min")],
 )
 def test_durations_read_well(seconds, words):
-    assert progress.duration(seconds) == words
+    assert duration(seconds) == words
 
 
 def test_an_estimate_takes_the_median_pace_of_recorded_runs(
@@ -91,12 +92,12 @@ def test_an_estimate_takes_the_median_pace_of_recorded_runs(
         columns=["dataset", "model", "epochs", "seconds"],
     )  # fmt: skip
     monkeypatch.setattr(record, "read", lambda: recorded)
-    monkeypatch.setattr(progress, "SECONDS_PER_RUN", 5)
+    monkeypatch.setattr(schedule_progress, "SECONDS_PER_RUN", 5)
     tasks = plan(data_dir, tmp_path, overrides={"epochs": 100})
     line = record.estimate(tasks, jobs=2)
     # (2 runs of hyperml * 100 epochs * 2 s + 5 runs * 5 s) / 2
     assert "5 runs to do, 400 epochs, 2 at a time" in line
-    assert progress.duration(212.5) in line
+    assert duration(212.5) in line
     assert "2 runs like none recorded" in line  # cml
     monkeypatch.setattr(record, "read", lambda: recorded[:0])
     assert "4 runs like none recorded" in record.estimate(tasks, jobs=2)

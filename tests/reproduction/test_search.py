@@ -26,7 +26,7 @@ def test_rungs_are_thirds_at_validations(epochs, eval_every, candidates, ends):
 
 def test_the_full_grid_is_the_papers_times_regularisation():
     config = configs.for_model("hyperml", "games")
-    space = halving.grid(config)
+    space = halving.space_of(config, {}, {})
     # 2 optimizers, 4 rates, 3 dims, 3 batches, 6 weights, 3 margins, 3 dropouts
     points = halving.draw(space, None, {field: config[field] for field in space})
     assert len(points) == 2 * 4 * 3 * 3 * 6 * 3 * 3
@@ -35,7 +35,7 @@ def test_the_full_grid_is_the_papers_times_regularisation():
 
 def test_a_budget_draws_different_points_and_begins_with_the_committed_one():
     config = configs.for_model("mf_bpr", "games")
-    space = halving.grid(config)
+    space = halving.space_of(config, {}, {})
     assert {"l2", "dropout"} < set(space) and "margin" not in space
     committed = {field: config[field] for field in space}
     points = halving.draw(space, 12, committed)
@@ -79,7 +79,9 @@ def searched(tmp_path, failing, rates=(0.1, 0.2, 0.3)):
     data = types.SimpleNamespace(fingerprint="data")
     executor = Executor(tmp_path, failing)
     rates = {"learning_rate": rates}
-    fixed = {f: config[f] for f in halving.grid(config) if f != "learning_rate"}
+    fixed = {
+        f: config[f] for f in halving.space_of(config, {}, {}) if f != "learning_rate"
+    }
     return halving.search(config, data, 4, 0, executor, fixed, rates)
 
 

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from data_prep import folder as prepared
-from hyperml_tf.data.interactions import load
+from hyperml_tf.data.prepared import load
 from hyperml_tf.models import (
     CML,
     GMF,

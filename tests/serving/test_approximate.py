@@ -5,16 +5,21 @@ import pytest
 import tensorflow as tf
 
 from hyperml_tf.errors import InputError
+from hyperml_tf.geometry.retrieval import InnerProduct
+from hyperml_tf.geometry.spaces import Euclidean, PoincareBall
 from hyperml_tf.serving import measure
 from hyperml_tf.serving.catalogue import Catalogue
-from hyperml_tf.serving.space import Ball, Euclidean, InnerProduct
 from tests.serving import oracle
 
 pytest.importorskip("scann")
 from hyperml_tf.serving.approximate import ScannIndex
 
 QUERIES, ITEMS, K = 100, 8000, 10
-SPACES = {"ball": Ball(1.0), "euclidean": Euclidean(), "product": InnerProduct()}
+MEASURES = {
+    "ball": PoincareBall(1.0),
+    "euclidean": Euclidean(),
+    "product": InnerProduct(),
+}
 
 
 @pytest.fixture(scope="module")
@@ -22,18 +27,18 @@ def points():
     return measure.clustered_points(QUERIES, ITEMS, dim=16, seed=1)
 
 
-@pytest.fixture(scope="module", params=SPACES)
+@pytest.fixture(scope="module", params=MEASURES)
 def index(request, points):
     users, items = (tf.constant(side, tf.float64) for side in points)
-    return ScannIndex(Catalogue(SPACES[request.param], items), users)
+    return ScannIndex(Catalogue(MEASURES[request.param], items), users)
 
 
 def keys_of(index, points):
     """What orders the items, from the formulas: [B, I]."""
     users, items = (side.astype(np.float64) for side in points)
-    if isinstance(index.catalogue.space, Ball):
+    if isinstance(index.catalogue.measure, PoincareBall):
         return oracle.ball_distance(users, items, 1.0)
-    if isinstance(index.catalogue.space, Euclidean):
+    if isinstance(index.catalogue.measure, Euclidean):
         return oracle.ball_distance(users, items, 0.0)
     return -users @ items.T
 
@@ -74,7 +79,7 @@ def test_clustered_points_reach_from_the_centre_to_the_rim(points):
 
 
 def test_few_items_are_refused_with_the_remedy(points):
-    few = Catalogue(Ball(1.0), tf.constant(points[1][:999], tf.float64))
+    few = Catalogue(PoincareBall(1.0), tf.constant(points[1][:999], tf.float64))
     with pytest.raises(InputError, match="999 items are too few"):
         ScannIndex(few, tf.constant(points[0], tf.float64))
 

@@ -111,3 +111,45 @@ def test_bad_usage_gets_one_line_and_code_2(name, flags, complaint):
     done = command(name, *flags)
     assert done.returncode == 2
     assert complaint in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_as_many_items_as_32_bits_count_are_all_that_are_left(folder):
+    lists = [
+        command("recommend", f"--model={folder}/export", "--user=u3é", f"--k={k}")
+        for k in (1_000_000, 2**31 - 1)
+    ]
+    assert lists[1].returncode == 0, lists[1].stderr
+    assert lists[1].stdout == lists[0].stdout
+    done = command("recommend", f"--model={folder}/export", "--user=u", f"--k={2**31}")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "--k" in done.stderr and str(2**31) in done.stderr
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "gbk"])
+def test_what_the_terminal_cannot_show_is_escaped(folder, encoding, monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", encoding)
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "hyperml_tf.recommend"),
+            *(f"--model={folder}/export", b"--user=u3\xc3\xa9", b"--k=4"),
+        ],
+        capture_output=True,
+    )
+    assert done.returncode == 0, done.stderr
+    head, *lines = done.stdout.decode(encoding).strip().splitlines()
+    shown = "u3é".encode(encoding, "backslashreplace").decode(encoding)
+    assert head.startswith(f"user {shown}: CML on tiny")
+    assert len(lines) == 5
+
+
+def test_a_user_that_is_not_utf_8_is_unknown(folder):
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "hyperml_tf.recommend"),
+            *(f"--model={folder}/export", b"--user=u3\xe9"),
+        ],
+        capture_output=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"is unknown to CML on tiny" in done.stdout
+    assert done.stderr == b""

@@ -28,7 +28,7 @@ def requests(count, rng):
 
 @pytest.mark.parametrize("count", [200, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_eight_threads_get_what_one_gets(count, models, interactions, tmp_path, rng):
-    saved_model.export(models["hyperml"], interactions, {}, tmp_path / "model")
+    saved_model.export(models["hyperml"], interactions, tmp_path / "model")
     served = tf.saved_model.load(str(tmp_path / "model"))
 
     def ask(request):

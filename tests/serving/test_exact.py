@@ -5,11 +5,12 @@ import pytest
 import tensorflow as tf
 
 from hyperml_tf.errors import InputError
+from hyperml_tf.geometry.retrieval import InnerProduct
+from hyperml_tf.geometry.spaces import Euclidean, PoincareBall
 from hyperml_tf.models import HyperML
 from hyperml_tf.serving import measure
 from hyperml_tf.serving.catalogue import Catalogue, in_blocks
 from hyperml_tf.serving.exact import ExactIndex
-from hyperml_tf.serving.space import Ball, Euclidean, InnerProduct
 from tests.serving import oracle
 
 K = 10
@@ -48,7 +49,7 @@ def assert_true_order(found, values, k=K):
 def test_order_on_a_sphere_of_any_radius_is_that_of_float64(c, radius, rng):
     points = on_sphere(rng, 2020, 16, radius / np.sqrt(c))
     users, items = points[:20], points[20:]
-    found, _, proven = ask(Ball(c), users, items)
+    found, _, proven = ask(PoincareBall(c), users, items)
     assert_true_order(found, oracle.ball_distance(users, items, c))
     assert proven == 1  # apart by their angles: float32 decides, no scan
 
@@ -58,7 +59,7 @@ def test_order_among_all_radii_at_once_is_that_of_float64(c, rng):
     points = np.concatenate([on_sphere(rng, 300, 16, radius) for radius in RADII])
     rng.shuffle(points)
     users, items = points[:60], points[60:]
-    found, _, proven = ask(Ball(c), users, items)
+    found, _, proven = ask(PoincareBall(c), users, items)
     assert_true_order(found, oracle.ball_distance(users, items, c))
     assert proven >= 0.5  # users at 1e-7 among items at 1e-7 … 1 need the scan
 
@@ -71,7 +72,7 @@ def test_items_crowding_one_place_of_the_rim_are_scanned_and_ordered(
     crowd = place + spread * rng.normal(size=(2020, 16)) / 4
     crowd *= (1 - 1e-5) / np.linalg.norm(crowd, axis=1, keepdims=True)
     users, items = np.split(crowd.astype(np.float32), [20])
-    found, _, proven = ask(Ball(1.0), users, items)
+    found, _, proven = ask(PoincareBall(1.0), users, items)
     assert_true_order(found, oracle.ball_distance(users, items, 1.0))
     assert 1 - proven == scanned
 
@@ -80,7 +81,7 @@ def test_float64_points_far_out_are_ordered(rng):
     # HyperTS: tangent vectors of length 10 land at 1 - ‖x‖ = 4e-9.
     tangent = 10 * on_sphere(rng, 520, 16, 1).astype(np.float64)
     points = oracle.exp0(tangent, 1.0)
-    found, _, _ = ask(Ball(1.0), points[:20], points[20:])
+    found, _, _ = ask(PoincareBall(1.0), points[:20], points[20:])
     distances = oracle.ball_distance(points[:20], points[20:], 1.0)
     mine = np.take_along_axis(distances, found, axis=1)
     # 1 - ‖x‖² itself keeps eight digits here, in whatever order it is summed.
@@ -91,9 +92,9 @@ def test_distances_agree_with_the_formula(rng):
     points = np.concatenate([on_sphere(rng, 300, 16, radius) for radius in RADII])
     rng.shuffle(points)
     users, items = points[:60], points[60:]
-    found, keys, _ = ask(Ball(1.0), users, items)
+    found, keys, _ = ask(PoincareBall(1.0), users, items)
     u = tf.constant(users[:, np.newaxis], tf.float64)
-    shown = Ball(1.0).values(tf.constant(keys), u)["distances"]
+    shown = PoincareBall(1.0).values(tf.constant(keys), u)["distances"]
     expected = oracle.ball_distance(users, items, 1.0)
     expected = np.take_along_axis(expected, found, axis=1)
     np.testing.assert_allclose(shown, expected, rtol=TOLERANCE)
@@ -117,7 +118,7 @@ def test_euclidean_neighbours_are_ordered(rng):
     np.testing.assert_allclose(keys, np.sort(gap)[:, :K] ** 2, rtol=TOLERANCE)
 
 
-@pytest.mark.parametrize("space", (Ball(1.0), InnerProduct()))
+@pytest.mark.parametrize("space", (PoincareBall(1.0), InnerProduct()))
 def test_ties_go_to_the_lower_row_with_and_without_a_scan(space, rng):
     items = np.repeat(on_sphere(rng, 5, 16, 0.5), 100, axis=0)
     found, _, proven = ask(space, items[:1], items, k=150)
@@ -137,7 +138,7 @@ def test_excluded_items_never_come_back_and_the_rest_keep_their_order(rng):
     excluded = np.sort(rng.permuted(np.tile(np.arange(500), (20, 1)), axis=1)[:, :200])
     excluded[:10, 100:] = 500  # padding
     distances = oracle.ball_distance(users, items, 1.0)
-    found, _, _ = ask(Ball(1.0), users, items, excluded=excluded)
+    found, _, _ = ask(PoincareBall(1.0), users, items, excluded=excluded)
     padded = np.concatenate([distances, np.zeros((20, 1))], axis=1)
     np.put_along_axis(padded, excluded, np.inf, axis=1)
     assert_true_order(found, padded[:, :500])
@@ -146,7 +147,7 @@ def test_excluded_items_never_come_back_and_the_rest_keep_their_order(rng):
 def test_more_than_there_is_gives_all_and_marks_the_rest(rng):
     points = on_sphere(rng, 31, 16, 0.5)
     found, keys, _ = ask(
-        Ball(1.0), points[:1], points[1:], k=99, excluded=[[*range(25), 30]]
+        PoincareBall(1.0), points[:1], points[1:], k=99, excluded=[[*range(25), 30]]
     )
     assert found.shape == (1, 30)
     assert set(found[0, :5]) == set(range(25, 30))

@@ -68,7 +68,9 @@ def answered(request, models, interactions, known, tmp_path_factory):
     """One export, asked everything at once: its key, scores, known, the answers."""
     folder = tmp_path_factory.mktemp("export")
     model = models[request.param]
-    saved_model.export(model, interactions, {"model": request.param}, folder / "model")
+    saved_model.export(
+        model, interactions, folder / "model", record={"model": request.param}
+    )
     requests = {
         "seen out": recommend(EVERY_USER),
         "seen in": recommend(EVERY_USER, exclude_seen=False),
@@ -188,7 +190,7 @@ def test_similar_items_are_the_nearest_without_the_item_itself(answered, models)
 
 def test_the_record_says_what_was_exported(models, interactions, tmp_path):
     record = saved_model.export(
-        models["popularity"], interactions, {"seed": 3}, tmp_path / "out"
+        models["popularity"], interactions, tmp_path / "out", record={"seed": 3}
     )
     assert json.loads((tmp_path / "out" / "export.json").read_text()) == record
     assert record["seed"] == 3 and record["users"] == USERS
@@ -200,23 +202,26 @@ def test_the_record_says_what_was_exported(models, interactions, tmp_path):
 def test_a_former_export_is_replaced_and_nothing_else(models, interactions, tmp_path):
     for seed in (1, 2):
         saved_model.export(
-            models["popularity"], interactions, {"seed": seed}, tmp_path / "out"
+            models["popularity"], interactions, tmp_path / "out", record={"seed": seed}
         )
     assert json.loads((tmp_path / "out" / "export.json").read_text())["seed"] == 2
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("years of work")
     with pytest.raises(InputError, match="not an export"):
-        saved_model.export(models["popularity"], interactions, {}, tmp_path / "mine")
+        saved_model.export(models["popularity"], interactions, tmp_path / "mine")
     assert (tmp_path / "mine" / "thesis.tex").exists()
 
 
 def test_a_failed_export_leaves_the_former_one(models, interactions, tmp_path):
     saved_model.export(
-        models["popularity"], interactions, {"seed": 1}, tmp_path / "out"
+        models["popularity"], interactions, tmp_path / "out", record={"seed": 1}
     )
     with pytest.raises(TypeError):
         saved_model.export(
-            models["popularity"], interactions, {"seed": object()}, tmp_path / "out"
+            models["popularity"],
+            interactions,
+            tmp_path / "out",
+            record={"seed": object()},
         )
     assert json.loads((tmp_path / "out" / "export.json").read_text())["seed"] == 1
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
@@ -224,4 +229,4 @@ def test_a_failed_export_leaves_the_former_one(models, interactions, tmp_path):
 
 def test_models_without_an_index_refuse_one(models, interactions, tmp_path):
     with pytest.raises(InputError, match="no dot-product form"):
-        saved_model.export(models["lrml"], interactions, {}, tmp_path / "out", "scann")
+        saved_model.export(models["lrml"], interactions, tmp_path / "out", "scann")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from hyperml_tf.data import interactions
+from hyperml_tf.data import prepared
 from hyperml_tf.errors import InputError
 from hyperml_tf.serving import saved_model
 from hyperml_tf.serving.service import known_items
@@ -13,7 +13,7 @@ from hyperml_tf.training import finished, launch, runs
 
 pytestmark = pytest.mark.slow
 
-BIASED, BY_PRODUCT = "hyperml", "hyperts"  # with item biases; scoring by the product
+BIASED = "hyperml"  # with item biases
 TOLERANCE = 1e-5  # float32 logits of order 1, in blocks of other shapes
 
 
@@ -24,11 +24,11 @@ def root(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def data(data_dir):
-    return interactions.load("tiny", data_dir)
+    return prepared.load("tiny", data_dir)
 
 
 @pytest.fixture(
-    scope="module", params=["lrml", "gmf", "mlp", "ncf", BIASED, BY_PRODUCT]
+    scope="module", params=["lrml", "gmf", "mlp", "ncf", BIASED, "hyperbolic_mf"]
 )
 def trained(request, data, root):
     """A finished run's folder and its model."""
@@ -37,8 +37,6 @@ def trained(request, data, root):
     config.learning_rate = 0.02  # so that scores differ after a few steps
     if request.param == BIASED:
         config.item_bias = True
-    if request.param == BY_PRODUCT:
-        config.score = "product"
     config = configs.resolve(config)
     launch.launch(config, data, root / "runs", seed=0)
     run = runs.locate(root / "runs", config, data.fingerprint, 0)
@@ -49,7 +47,7 @@ def trained(request, data, root):
 def served(trained, data, root):
     """The loaded export and its record."""
     _, model = trained
-    record = saved_model.export(model, data, {"dataset": "tiny"}, root / "model")
+    record = saved_model.export(model, data, root / "model", record={"dataset": "tiny"})
     return tf.saved_model.load(str(root / "model")), record
 
 
@@ -116,7 +114,7 @@ def test_there_is_no_index_and_nothing_that_needs_one(trained, served, data, roo
     assert why in record["index"]
     assert sorted(loaded.signatures) == ["recommend", "score", "serving_default"]
     with pytest.raises(InputError, match=f"--index=scann: none: .*{why}"):
-        saved_model.export(model, data, {}, root / "none", "scann")
+        saved_model.export(model, data, root / "none", "scann")
 
 
 @pytest.mark.parametrize("trained", ["ncf"], indirect=True)

@@ -42,7 +42,7 @@ def settings(**changes):
 def train_run(config, data, runs_dir, seed=0, **options):
     """Its metrics, and the run."""
     run = runs.locate(runs_dir, config, data.fingerprint, seed)
-    return trainer.train(config, data, run, **options), run
+    return trainer.train(config, data, run, trainer.Execution(**options)), run
 
 
 def numbers(metrics):

@@ -162,7 +162,7 @@ def test_want_of_memory_is_one_line_with_the_remedy(tree, tmp_path, monkeypatch)
     def full(*_):
         raise tf.errors.ResourceExhaustedError(None, None, "OOM of shape [9]\nstack")
 
-    monkeypatch.setattr(trainer, "_fit", full)
+    monkeypatch.setattr(trainer.Training, "_fit", full)
     with pytest.raises(RunError, match=r"OOM of shape \[9\].*batch_size"):
         train_run(settings(), tree, tmp_path)
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from hyperml_tf import runtime
 from hyperml_tf.evaluation import protocol
 from hyperml_tf.kernels import fused
-from hyperml_tf.models import MODELS
+from hyperml_tf.models import DEFINITIONS
 from hyperml_tf.reproduction import speed
-from hyperml_tf.training import trainer
 from tests.kernels.conftest import make
 
 STEPS = 192
@@ -37,7 +37,9 @@ def _scores(model, data, device):
 
 
 @pytest.mark.skipif(not tf.config.list_physical_devices("GPU"), reason="no GPU here")
-@pytest.mark.parametrize("key", [key for key in MODELS if key != "popularity"])
+@pytest.mark.parametrize(
+    "key", [key for key, model in DEFINITIONS.items() if model.trains]
+)
 def test_a_gpu_steps_and_ranks_as_the_cpu_does(key):
     data = speed.synthetic(2000)
     (model, history), (other, others) = [
@@ -69,7 +71,10 @@ def test_products_keep_the_digits_of_float32_unless_the_user_wants_others(wanted
     environment = {k: v for k, v in os.environ.items() if k != "NVIDIA_TF32_OVERRIDE"}
     if wanted:
         environment["NVIDIA_TF32_OVERRIDE"] = wanted
-    program = "import os, hyperml_tf; print(os.environ['NVIDIA_TF32_OVERRIDE'])"
+    program = (
+        "import os; from hyperml_tf import runtime; runtime.set_environment(); "
+        "print(os.environ['NVIDIA_TF32_OVERRIDE'])"
+    )
     said = subprocess.run(
         [sys.executable, "-c", program], env=environment, capture_output=True, text=True
     )
@@ -92,10 +97,10 @@ def gpu(monkeypatch):
 
 
 def test_the_fused_kernel_leaves_gpus_alone_and_the_others_do_not(gpu):
-    trainer.use_machine(1, "auto")
-    trainer.use_machine(1, "tensorflow")
+    runtime.use_machine(1, "auto")
+    runtime.use_machine(1, "tensorflow")
     assert gpu == []
-    trainer.use_machine(1, "fused")
+    runtime.use_machine(1, "fused")
     assert gpu == [[]]
 
 

@@ -9,7 +9,7 @@ import pytest
 import tf_keras as keras
 
 from hyperml_tf.reproduction import record
-from hyperml_tf.training import callbacks, finished, runs, trainer
+from hyperml_tf.training import callbacks, divergence, finished, runs, trainer
 from hyperml_tf.training import configuration as configs
 from hyperml_tf.training.run_folder import Run, RunBusy
 from tests.training.conftest import numbers, settings, train_run
@@ -35,17 +35,17 @@ def test_an_interrupted_run_ends_as_the_uninterrupted_one(
     class Interrupt(Exception):
         pass
 
-    on_epoch_end = callbacks.Record.on_epoch_end
+    on_epoch_end = callbacks.ProgressLines.on_epoch_end
 
     def interrupted(self, epoch, logs=None):
         on_epoch_end(self, epoch, logs)
         if epoch == 2:  # after the checkpoint of epoch 2, in the third epoch
             raise Interrupt
 
-    monkeypatch.setattr(callbacks.Record, "on_epoch_end", interrupted)
+    monkeypatch.setattr(callbacks.ProgressLines, "on_epoch_end", interrupted)
     with pytest.raises(Interrupt):
         train_run(config, tree, tmp_path / "cut")
-    monkeypatch.setattr(callbacks.Record, "on_epoch_end", on_epoch_end)
+    monkeypatch.setattr(callbacks.ProgressLines, "on_epoch_end", on_epoch_end)
     resumed, run = train_run(config, tree, tmp_path / "cut")
 
     assert numbers(resumed) == numbers(whole)
@@ -81,7 +81,7 @@ def test_a_resumed_run_names_every_process_that_worked_on_it(tree, tmp_path):
 def test_a_finished_run_is_not_run_again(tree, tmp_path, monkeypatch):
     config = settings()
     metrics, _ = train_run(config, tree, tmp_path)
-    monkeypatch.setattr(trainer, "_fit", None)
+    monkeypatch.setattr(trainer.Training, "_fit", None)
     again, _ = train_run(config, tree, tmp_path)
     assert again == metrics
 
@@ -118,7 +118,7 @@ def test_two_processes_never_run_the_same_run(tree, tmp_path):
 
 def test_divergence_is_stopped_by_name(tree, tmp_path, monkeypatch):
     config = settings(model="mf_bpr", learning_rate=100.0, optimizer="sgd", l2=1e6)
-    with pytest.raises(callbacks.NonFiniteLoss, match=r"step \d+ .*loss/total.*norms"):
+    with pytest.raises(divergence.NonFiniteLoss, match=r"step \d+ .*loss/total.*norms"):
         train_run(config, tree, tmp_path)
     assert not list(tmp_path.rglob("metrics.json"))
 

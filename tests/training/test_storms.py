@@ -7,7 +7,7 @@ import pytest
 
 from hyperml_tf.kernels.compiler import KernelUnavailable
 from hyperml_tf.kernels.fused import FusedSteps
-from hyperml_tf.training.callbacks import NonFiniteLoss, StopOnNonFinite
+from hyperml_tf.training.divergence import NonFiniteLoss, StopOnNonFinite
 from tests.kernels.conftest import OPTIMIZERS, make, random_triplets, tables
 from tests.training.conftest import settings, train_run
 

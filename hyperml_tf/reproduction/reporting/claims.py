@@ -20,10 +20,10 @@ from hyperml_tf.reproduction.reporting.result_tables import (
     METRIC_TITLES,
     cell,
     tested,
-    title_of,
 )
 from hyperml_tf.reproduction.reporting.sweeps import of_field
 from hyperml_tf.reproduction.reporting.tables import BLANK, Table, percent
+from hyperml_tf.training.configuration import Name, parse_name
 
 LEVEL = 0.05
 
@@ -48,9 +48,7 @@ def verdict(row: Mapping[str, Any]) -> str:
     return "holds" if low > 0 else "fails" if high < 0 else "undecided"
 
 
-def claims(
-    results: Results, titles: Mapping[str, str], significance: pd.DataFrame
-) -> Table:
+def claims(results: Results, significance: pd.DataFrame) -> Table:
     """A plain verdict per claim and dataset."""
     rows = []
     for question, words in CLAIMS.items():
@@ -59,7 +57,8 @@ def claims(
                 continue
             told = BLANK if question in _OPEN else verdict(row)
             where = paper.dataset_title(row["dataset"])
-            cells = [words, where, METRIC_TITLES[row["metric"]], _sides(row, titles)]
+            sides = _sides(row, results)
+            cells = [words, where, METRIC_TITLES[row["metric"]], sides]
             rows.append([*cells, *tested(row), told])
     rows += _gamma(results, significance)
     rows += _scale(results, significance)
@@ -74,8 +73,9 @@ def claims(
     return Table("claims", title, header, rows, note, text_columns=4)
 
 
-def _sides(row: Mapping[str, Any], titles: Mapping[str, str]) -> str:
-    return " − ".join(title_of(name, titles) for name in row["pair"].split(" - "))
+def _sides(row: Mapping[str, Any], results: Results) -> str:
+    of = {(g.dataset, g.config_hash): g.title for g in results.groups}
+    return " − ".join(of[row["dataset"], digest] for digest in row["configs"].split())
 
 
 def _over_datasets(tests: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -97,7 +97,7 @@ def _gamma(results: Results, significance: pd.DataFrame) -> list[list[str]]:
         values = gammas.get(dataset, {})
         if row["question"] != "variant" or 0.0 not in values:
             continue
-        centre = results.main[dataset, "hyperml"]
+        centre = results.main[dataset, Name("hyperml")]
         if row["configs"] != comparisons.configs(values[0.0], centre):
             continue
         low, high = row["interval"]
@@ -120,7 +120,7 @@ def _scale(results: Results, significance: pd.DataFrame) -> list[list[str]]:
             continue
         metric = paper.TABLE4_METRIC[dataset]
         theirs = max(printed, key=printed.__getitem__)
-        centre = results.main[dataset, "hyperml"]
+        centre = results.main[dataset, Name("hyperml")]
         own = f"{centre.config['c']:g}"
         row = None
         if theirs in values:
@@ -134,9 +134,7 @@ def _scale(results: Results, significance: pd.DataFrame) -> list[list[str]]:
     return rows
 
 
-def lead(
-    results: Results, titles: Mapping[str, str], significance: pd.DataFrame
-) -> Table:
+def lead(results: Results, significance: pd.DataFrame) -> Table:
     """Whether a hyperbolic row leads every Euclidean one, options included."""
     rows = []
     tests = comparisons.by_cell(significance)
@@ -152,12 +150,12 @@ def lead(
             answer = {"holds": "yes", "fails": "no"}.get(verdict(row), "undecided")
         cells = [paper.dataset_title(dataset), METRIC_TITLES[metric]]
         for group in (ours, other):
-            cells += [title_of(group.name, titles), cell(group, metric)]
+            cells += [group.title, cell(group, metric)]
         rows.append([*cells, *tested(row), answer])
     header = ["Dataset", "Metric", "Best hyperbolic", "", "Best Euclidean", ""]
     header += ["Difference", "95 % interval", "p (Holm)", "Hyperbolic leads"]
     note = (
-        "The hyperbolic row is the best of HyperML and HyperTS on validation, the "
+        "The hyperbolic row is the best hyperbolic model's on validation, the "
         "Euclidean one the best on the test items; + marks settings with options "
         "beyond the paper (RESULTS.md, settings). Differences as above."
     )
@@ -165,18 +163,15 @@ def lead(
     return Table("lead", title, header, rows, note, text_columns=3)
 
 
-def variants(
-    results: Results, titles: Mapping[str, str], significance: pd.DataFrame
-) -> Table:
+def variants(results: Results, significance: pd.DataFrame) -> Table:
     """Every changed configuration against what it changes."""
     rows = []
     cells = comparisons.by_cell(significance)
     for group in results.groups:
         centre = results.centre(group)
-        shown = group.dataset in results.datasets
-        if not (shown and group.variant) or centre is None:
+        if centre is None or group.dataset not in results.datasets:
             continue
-        row = [paper.dataset_title(group.dataset), title_of(centre.name, titles)]
+        row = [paper.dataset_title(group.dataset), centre.title]
         row += [_changes(group, centre), str(group.n)]
         for metric in METRIC_TITLES:
             key = group.dataset, metric, comparisons.configs(group, centre)
@@ -220,22 +215,20 @@ def dimensions(results: Results, significance: pd.DataFrame) -> Table:
 
 
 def _changes(group: Group, centre: Group) -> str:
-    """`c 2, margin 0.1`: the fields that differ, with the variant's values."""
-    changed = sorted(differing(group.config, centre.config))
-    values = ((field, group.config.get(field, BLANK)) for field in changed)
-    return ", ".join(f"{field} {_plain(value)}" for field, value in values)
+    """`c 2, margin 0.1`: what differs, as the variant has it; not what it lacks."""
+    changed = sorted(differing(group.config, centre.config) & group.config.keys())
+    return ", ".join(f"{field} {_plain(group.config[field])}" for field in changed)
 
 
 def _plain(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def searches(rows: pd.DataFrame, titles: Mapping[str, str]) -> Table:
+def searches(rows: pd.DataFrame) -> Table:
     """How hard it was tried: every search on validation, and what it chose.
 
     Args:
         rows: `reproduction.searches`.
-        titles: names of the models.
     """
     lines = []
     for (dataset, name), tried in rows.groupby(["dataset", "model"], sort=False):
@@ -245,7 +238,7 @@ def searches(rows: pd.DataFrame, titles: Mapping[str, str]) -> Table:
         lines.append(
             [
                 paper.dataset_title(dataset),
-                title_of(name, titles),
+                parse_name(name).title,
                 ", ".join(f"{field} {_plain(v)}" for field, v in chosen.items()),
                 str(len(tried)),
                 ", ".join(map(str, epochs)),
@@ -262,7 +255,7 @@ def searches(rows: pd.DataFrame, titles: Mapping[str, str]) -> Table:
     return Table("searches", "Searches", header, lines, note, text_columns=3)
 
 
-def settings(results: Results, titles: Mapping[str, str]) -> Table:
+def settings(results: Results) -> Table:
     """The settings that stand for every model, field by field."""
     rows = []
     for (dataset, name), group in results.main.items():
@@ -272,7 +265,7 @@ def settings(results: Results, titles: Mapping[str, str]) -> Table:
         shown = {k: v for k, v in sorted(group.config.items()) if k not in hidden}
         text = ", ".join(f"{k} {_plain(v)}" for k, v in shown.items())
         valid = percent(group.mean("valid_ndcg10"))
-        rows.append([paper.dataset_title(dataset), title_of(name, titles), text, valid])
+        rows.append([paper.dataset_title(dataset), name.title, text, valid])
     rows.sort(key=lambda row: row[0])
     header = ["Dataset", "Model", "Settings", "Validation nDCG@10"]
     note = "Resolved settings of the rows above, chosen on validation."

@@ -19,8 +19,10 @@ from absl import logging
 
 from hyperml_tf.errors import InputError
 from hyperml_tf.evaluation import significance
+from hyperml_tf.files import write_atomically
 from hyperml_tf.reproduction.reporting.groups import Group, Results
-from hyperml_tf.training.run_folder import Run, write_atomically
+from hyperml_tf.training.configuration import Name
+from hyperml_tf.training.run_folder import Run
 
 COLUMNS = (
     "question", "dataset", "pair", "configs", "metric", "difference", "interval", "p",
@@ -28,9 +30,9 @@ COLUMNS = (
 )  # fmt: skip
 
 #: Questions about what stands for two models, (the first, the second).
-PAIRS = {
+PAIRS: dict[str, tuple[str | Name, str | Name]] = {
     "cml": ("hyperml", "cml"),
-    "options": ("hyperml+", "cml+"),
+    "options": (Name("hyperml", beyond=True), Name("cml", beyond=True)),
     "table3": ("hyperts", "hyperml"),
     "tangent": ("hyperts", "cml"),
     "bpr": ("mf_bpr", "cml"),
@@ -76,7 +78,7 @@ def questions(
     for ball, flat in results.at_equal_dim(dataset).values():
         yield "dim", ball, flat
     for group in results.groups:
-        if group.dataset == dataset and group.variant:
+        if group.dataset == dataset:
             yield "variant", group, results.centre(group)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import pandas as pd
 from absl import logging
 
-from hyperml_tf.models import TITLES
+from hyperml_tf.files import write_atomically
 from hyperml_tf.reproduction import record, searches
 from hyperml_tf.reproduction.reporting import (
     claims,
@@ -26,7 +26,6 @@ from hyperml_tf.reproduction.reporting import (
 from hyperml_tf.reproduction.reporting import page as pages
 from hyperml_tf.reproduction.reporting.sources import Sources, gather
 from hyperml_tf.reproduction.reporting.tables import Table
-from hyperml_tf.training.run_folder import write_atomically
 
 #: Beside any record: its table of comparisons, and the searches before it.
 SIGNIFICANCE = "significance.csv"
@@ -77,18 +76,18 @@ def recorded_tables(path: pathlib.Path) -> tuple[dict[str, Table], list[str]]:
     rows = record.read(path)
     results = groups.results(rows, committed.settings, committed.published)
     tests = comparisons.current(comparisons.read(path.with_name(SIGNIFICANCE)), results)
-    absent = missing.missing(results, TITLES, prepared=None)
-    found = claims.searches(searches.read(path.with_name(SEARCHES)), TITLES)
+    absent = missing.missing(results, prepared=None)
+    found = claims.searches(searches.read(path.with_name(SEARCHES)))
     return _by_name([*_result_tables(results, tests), found]), absent
 
 
 def _result_tables(results: groups.Results, tests: pd.DataFrame) -> list[Table]:
-    told = claims.claims(results, TITLES, tests), claims.lead(results, TITLES, tests)
+    told = claims.claims(results, tests), claims.lead(results, tests)
     built = [
         verdicts.verdicts(*told),
-        result_tables.summary(results, TITLES),
-        result_tables.table2(results, TITLES, tests),
-        result_tables.table2_full(results, TITLES),
+        result_tables.summary(results),
+        result_tables.table2(results, tests),
+        result_tables.table2_full(results),
         result_tables.table3(results),
     ]
     for field in ("c", "distortion_weight"):
@@ -96,12 +95,12 @@ def _result_tables(results: groups.Results, tests: pd.DataFrame) -> list[Table]:
         built.append(result_tables.sweep_table(results, found, field))
     built += [
         *told,
-        claims.variants(results, TITLES, tests),
+        claims.variants(results, tests),
         claims.dimensions(results, tests),
-        result_tables.split_order(results, TITLES),
-        claims.settings(results, TITLES),
+        result_tables.split_order(results),
+        claims.settings(results),
     ]
-    return [*built, result_tables.configurations(results, TITLES)]
+    return [*built, result_tables.configurations(results)]
 
 
 def _by_name(built: Iterable[Table]) -> dict[str, Table]:
@@ -205,6 +204,6 @@ def _sections(
         ),
         section(
             "provenance", "What was run: settings and environment of every row",
-            extra=pages.provenance(sources.results.groups, TITLES),
+            extra=pages.provenance(sources.results.groups),
         ),
     ]  # fmt: skip

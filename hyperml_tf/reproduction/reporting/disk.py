@@ -20,7 +20,8 @@ from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
 from hyperml_tf.reproduction.reporting.embeddings import Embedding
-from hyperml_tf.reproduction.reporting.figures import BLUE, VERMILLION
+from hyperml_tf.reproduction.reporting.figures import BLUE
+from hyperml_tf.training.tensorboard import MARKS
 
 #: Users drawn, and items in Fig. 5: t-SNE's cost is quadratic.
 MAX_USERS, MAX_ITEMS = 600, 1500
@@ -105,10 +106,9 @@ def disks(panels: Mapping[str, tuple[np.ndarray, np.ndarray]], title: str) -> Dr
 
 def _disk(axes: Axes, users: np.ndarray, items: np.ndarray) -> None:
     axes.add_patch(Circle((0, 0), 1, fill=False, color="black", linewidth=1))
-    for points, marker, colour, label in (
-        (items, "^", BLUE, "items"),
-        (users, "o", VERMILLION, "users"),
-    ):
+    sides = {"items": items, "users": users}
+    for label, (marker, colour) in MARKS.items():
+        points = sides[label]
         axes.scatter(
             points[:, 0], points[:, 1], s=7, marker=marker, color=colour, alpha=0.65,
             linewidth=0, label=label, rasterized=True,

@@ -34,9 +34,8 @@ class Embedding:
 
     @property
     def ordered_by_distance(self) -> bool:
-        """Whether the nearest items score highest."""
-        config = self.run.config
-        return not config.get("item_bias") and config.get("score") != "product"
+        """Whether the nearest items score highest, for a model that scores by them."""
+        return not self.run.config.get("item_bias")
 
     @property
     def trained_items(self) -> np.ndarray:

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 
 from absl import logging
 
-from hyperml_tf.models import TITLES
 from hyperml_tf.reproduction.reporting import (
     disk,
     embeddings,
@@ -74,7 +73,7 @@ class Gallery:
         key = dataset, model
         embedding = self.embedding(*key)
         if embedding is not None and key not in self._positions:
-            logging.info("laying out %s on %s", TITLES[model], dataset)
+            logging.info("laying out %s on %s", paper.model_title(model), dataset)
             self._positions[key] = disk.positions(embedding)
         return self._positions.get(key)
 
@@ -104,7 +103,7 @@ class Gallery:
             for model in _FIGURE3_MODELS:
                 placed = self._placed(dataset, model)
                 if placed is not None:
-                    panels[TITLES[model]] = placed
+                    panels[paper.model_title(model)] = placed
                     of.append(self._drawn(dataset, model))
             if len(panels) < 2:
                 continue
@@ -176,8 +175,8 @@ class Gallery:
         assert embedding is not None
         run = embedding.run
         return (
-            f"{TITLES[model]} on {paper.dataset_title(dataset)}, seed {run.seed}, "
-            f"epoch {run.metrics['best_epoch']}"
+            f"{paper.model_title(model)} on {paper.dataset_title(dataset)}, "
+            f"seed {run.seed}, epoch {run.metrics['best_epoch']}"
         )
 
     def _drawn(self, dataset: str, model: str) -> str:
@@ -196,7 +195,11 @@ class Gallery:
         rows = []
         for dataset, model, embedding in self._measured():
             items = embedding.items[embedding.trained_items]
-            row = [paper.dataset_title(dataset), TITLES[model], str(embedding.run.seed)]
+            row = [
+                paper.dataset_title(dataset),
+                paper.model_title(model),
+                str(embedding.run.seed),
+            ]
             row.append(_interval(measures.mean_norm(embedding.users)))
             row.append(_interval(measures.mean_norm(items)))
             row.append(_interval(measures.norm_ratio(embedding.users, items)))
@@ -226,7 +229,11 @@ class Gallery:
             items = items[labels[0][items].any(axis=1)]
             neighbours = measures.nearest(embedding, items)
             found = measures.purity(neighbours, labels[0][items])
-            row = [paper.dataset_title(dataset), TITLES[model], str(embedding.run.seed)]
+            row = [
+                paper.dataset_title(dataset),
+                paper.model_title(model),
+                str(embedding.run.seed),
+            ]
             row += [_interval(found.observed), _interval(found.permuted)]
             rows.append(row)
         header = ["Dataset", "Model", "seed", "share a genre", "with permuted genres"]

@@ -12,15 +12,17 @@ from typing import Any
 
 import pandas as pd
 
+from hyperml_tf.models import DEFINITIONS
 from hyperml_tf.reproduction import base_of
 from hyperml_tf.reproduction.reporting import paper
-from hyperml_tf.training.configuration import BEYOND, OFF
+from hyperml_tf.training import configuration as configs
+from hyperml_tf.training.configuration import OFF, Name, parse_name
 
 # `replicate` can shorten every run; that leaves the configuration what it is.
 _LENGTHS = {"epochs", "eval_every"}
 
-#: (dataset, model) -> the settings committed for it, None where there are none.
-Committed = Callable[[str, str], Mapping[str, Any] | None]
+#: (dataset, name) -> the settings committed for it, None where there are none.
+Committed = Callable[[str, Name], Mapping[str, Any] | None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,15 +50,26 @@ class Group:
         """Label of the configuration; empty for the model's own."""
         return self.rows["variant"].iloc[0]
 
-    @property
-    def name(self) -> str:
-        """What the configuration is loaded by: the model, or `hyperml+`."""
-        return self.model + (BEYOND if self.variant == BEYOND else "")
+    @functools.cached_property
+    def name(self) -> Name:
+        """What the settings that these are, or that a sweep changed, are known by."""
+        return Name(self.model, configs.parse_variant(self.variant)["beyond"])
+
+    @functools.cached_property
+    def departures(self) -> Mapping[str, str]:
+        """Option -> value, where a sweep changed the settings."""
+        return configs.parse_variant(self.variant)["departures"]
 
     @property
     def label(self) -> str:
-        """Name and variant, for lists of comparisons."""
-        return f"{self.model} {self.variant}".strip().replace(f" {BEYOND}", BEYOND)
+        """Name and departures, for lists of comparisons."""
+        return f"{self.name} {configs.variant(False, self.departures)}".strip()
+
+    @property
+    def title(self) -> str:
+        """The same for a reader: "HyperML", "HyperML +", "HyperML c=2.0"."""
+        changes = configs.variant(False, self.departures)
+        return f"{self.name.title} {changes}".strip()
 
     @property
     def config_hash(self) -> str:
@@ -98,26 +111,26 @@ def _labelled(rows: pd.DataFrame, committed: Committed) -> pd.DataFrame:
     rows = rows.copy()
     for (dataset, model, _), part in rows.groupby(_KEYS):
         config = json.loads(part["config"].iloc[0])
-        for label in ("", BEYOND):
-            settings = committed(dataset, model + label)
+        for beyond in (False, True):
+            settings = committed(dataset, Name(model, beyond))
             if settings is not None and not differing(config, settings):
-                rows.loc[part.index, "variant"] = label
+                rows.loc[part.index, "variant"] = configs.variant(beyond, {})
     return rows
 
 
 def main_groups(
     groups: Sequence[Group], committed: Committed
-) -> dict[tuple[str, str], Group]:
+) -> dict[tuple[str, Name], Group]:
     """(dataset, name) -> the configuration that stands for a name.
 
     Among those without a label of a sweep: the committed settings before those that
     differ in length alone, these before others, more seeds before fewer, then the
     better mean validation nDCG@10.
     """
-    best: dict[tuple[str, str], Group] = {}
-    merit: dict[tuple[str, str], tuple] = {}
+    best: dict[tuple[str, Name], Group] = {}
+    merit: dict[tuple[str, Name], tuple] = {}
     for candidate in groups:
-        if candidate.variant not in ("", BEYOND):
+        if candidate.departures:
             continue
         key = candidate.dataset, candidate.name
         settings = committed(*key)
@@ -174,7 +187,7 @@ class Results:
     """
 
     groups: list[Group]
-    main: dict[tuple[str, str], Group]
+    main: dict[tuple[str, Name], Group]
     published: Callable[[str, str], Mapping[str, float]]
 
     @functools.cached_property
@@ -188,30 +201,41 @@ class Results:
         """Those whose held-out items are not the last in time: `ml1m-shuffled`."""
         return sorted({g.dataset for g in self.groups} - set(self.datasets))
 
-    def of(self, dataset: str, model: str) -> Group | None:
-        """What stands for a column of Table 2; for "cml" the better of its two.
+    def row(self, dataset: str, name: str | Name) -> Group | None:
+        """What stands for a name on a dataset, if it was run."""
+        return self.main.get((dataset, parse_name(name)))
+
+    def of(self, dataset: str, name: str | Name) -> Group | None:
+        """What stands for a column of Table 2; for CML's the better of its two.
 
         Better on validation: the CML paper's own sampling is a row of its own here.
         """
-        models = paper.CML_VARIANTS if model == "cml" else (model,)
-        found = [self.main[dataset, m] for m in models if (dataset, m) in self.main]
+        name = parse_name(name)
+        names = [name] if name.beyond else map(Name, paper.rivals(name.model))
+        found = [group for n in names if (group := self.row(dataset, n))]
         return max(found, key=lambda g: g.mean("valid_ndcg10"), default=None)
 
     def centre(self, changed: Group) -> Group | None:
-        """What a changed configuration is held against: the model's own row.
+        """What a changed configuration is held against; None for one that changes none.
 
-        For a change of settings beyond the paper ("+ c=0") it is their row.
+        For a sweep that is the row it changes, for settings beyond the paper the
+        model's own, for a model that alters another's score the other's.
         """
-        of_beyond = changed.variant.startswith(f"{BEYOND} ")
-        name = changed.model + (BEYOND if of_beyond else "")
-        return self.main.get((changed.dataset, name))
+        if changed.departures:
+            return self.row(changed.dataset, changed.name)
+        if changed.name.beyond:
+            return self.row(changed.dataset, changed.model)
+        altered = DEFINITIONS[changed.model].alters
+        if altered and self.row(changed.dataset, changed.name) is changed:
+            return self.row(changed.dataset, altered)
+        return None
 
     def at_equal_dim(self, dataset: str) -> dict[int, tuple[Group, Group]]:
         """d -> HyperML and CML of d coordinates, all else as their own rows have it.
 
         Empty where one d alone was run.
         """
-        own = [self.main.get((dataset, model)) for model in ("hyperml", "cml")]
+        own = [self.row(dataset, model) for model in ("hyperml", "cml")]
         swept = [sweep(self.groups, g, "dim") for g in own if g and "dim" in g.config]
         if len(swept) < len(own):
             return {}
@@ -231,7 +255,7 @@ class Results:
         found = [
             g
             for (of, _), g in self.main.items()
-            if of == dataset and (g.model in paper.HYPERBOLIC) is hyperbolic
+            if of == dataset and DEFINITIONS[g.model].hyperbolic is hyperbolic
         ]
         return max(found, key=lambda g: g.mean(metric), default=None)
 
@@ -241,7 +265,7 @@ class Results:
         As the paper's row "Improvement" takes it: the best has to be beaten, and is
         not chosen to be easy.
         """
-        found = [self.of(dataset, m) for m in paper.TABLE2_MODELS if m != "hyperml"]
+        found = [self.of(dataset, model) for model in paper.BASELINES]
         return max(
             (g for g in found if g is not None),
             key=lambda g: g.mean(metric),

@@ -2,10 +2,9 @@
 
 import pathlib
 
-from hyperml_tf.models import TITLES
 from hyperml_tf.reproduction.reporting import figures, paper, sweeps
 from hyperml_tf.reproduction.reporting.figures import Figure
-from hyperml_tf.reproduction.reporting.result_tables import NAMES, title_of
+from hyperml_tf.reproduction.reporting.result_tables import NAMES
 from hyperml_tf.reproduction.reporting.sources import Sources
 
 
@@ -14,12 +13,12 @@ def convergence(sources: Sources, folder: pathlib.Path) -> list[Figure]:
     drawn = []
     results = sources.results
     for dataset in results.datasets:
-        for model in NAMES:
-            runs = sources.runs_of(dataset, model)
+        for name in NAMES:
+            runs = sources.runs_of(dataset, name)
             if not runs:
                 continue
-            title = f"{title_of(model, TITLES)} on {paper.dataset_title(dataset)}"
-            published = results.published(dataset, model)
+            title = f"{name.title} on {paper.dataset_title(dataset)}"
+            published = results.published(dataset, str(name))
             drawing = figures.convergence(runs, title, published)
             if drawing is None:
                 continue
@@ -29,9 +28,9 @@ def convergence(sources: Sources, folder: pathlib.Path) -> list[Figure]:
                 f"by epoch; {figures.epochs_of(runs)}. Line: mean; band: one sample "
                 "standard deviation; faint: each seed."
             )
-            name = f"convergence_{dataset}_{model}"
+            stem = f"convergence_{dataset}_{name}"
             heading = f"Convergence of {title}"
-            drawn.append(figures.save(drawing, folder, name, heading, caption))
+            drawn.append(figures.save(drawing, folder, stem, heading, caption))
     return drawn
 
 
@@ -43,7 +42,7 @@ def swept(sources: Sources, folder: pathlib.Path) -> list[Figure]:
             symbol, where = sweeps.SYMBOLS[field], paper.dataset_title(dataset)
             title = f"HyperML on {where} by {symbol}"
             cml = sources.results.of(dataset, "cml")
-            drawing = sweeps.draw(values, cml, field, title, TITLES)
+            drawing = sweeps.draw(values, cml, field, title)
             seeds = sorted({group.n for group in values.values()})
             plural = "seed" if seeds == [1] else "seeds"
             caption = (

@@ -1,11 +1,11 @@
 """What a report lacks and why: said, not passed over."""
 
 import pathlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
+from hyperml_tf.models import DEFINITIONS
 from hyperml_tf.reproduction.reporting import paper
 from hyperml_tf.reproduction.reporting.groups import Results
-from hyperml_tf.reproduction.reporting.result_tables import title_of
 
 SEEDS = 5
 #: Files that only the user can put in place.
@@ -15,20 +15,17 @@ _BEHIND_FORMS = {
 }
 
 
-def missing(
-    results: Results, titles: Mapping[str, str], prepared: Iterable[str] | None
-) -> list[str]:
+def missing(results: Results, prepared: Iterable[str] | None) -> list[str]:
     """Sentences on datasets, models and seeds that have no finished run.
 
     Args:
         results: what there is.
-        titles: names of the models.
         prepared: keys of the prepared datasets; None if that is not known.
     """
     return [
         *_datasets(results, prepared),
-        *_models(results, titles),
-        *_seeds(results, titles),
+        *_models(results),
+        *_seeds(results),
     ]
 
 
@@ -48,14 +45,14 @@ def _datasets(results: Results, prepared: Iterable[str] | None) -> list[str]:
     return sentences
 
 
-def _models(results: Results, titles: Mapping[str, str]) -> list[str]:
+def _models(results: Results) -> list[str]:
     sentences = []
     for dataset in results.datasets:
         absent = [
-            titles[model]
-            for model in paper.TABLE_OF_MODEL
-            if (dataset, model) not in results.main
-            and (model != "hyperts" or results.published(dataset, model))
+            paper.model_title(model)
+            for model, table in paper.TABLE_OF_MODEL.items()
+            if results.row(dataset, model) is None
+            and (table == 2 or results.published(dataset, model))
         ]
         if absent:
             name = paper.dataset_title(dataset)
@@ -63,11 +60,11 @@ def _models(results: Results, titles: Mapping[str, str]) -> list[str]:
     return sentences
 
 
-def _seeds(results: Results, titles: Mapping[str, str]) -> list[str]:
+def _seeds(results: Results) -> list[str]:
     short = [
-        f"{title_of(g.name, titles)} on {paper.dataset_title(g.dataset)} ({g.n})"
+        f"{g.title} on {paper.dataset_title(g.dataset)} ({g.n})"
         for g in results.main.values()
-        if g.n < SEEDS and g.model != "popularity" and g.dataset in results.datasets
+        if g.n < SEEDS and DEFINITIONS[g.model].trains and g.dataset in results.datasets
     ]
     if not short:
         return []

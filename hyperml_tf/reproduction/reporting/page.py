@@ -10,6 +10,7 @@ import html
 import json
 from collections.abc import Sequence
 
+from hyperml_tf.reproduction.reporting import paper
 from hyperml_tf.reproduction.reporting.figures import Figure
 from hyperml_tf.reproduction.reporting.groups import Group
 from hyperml_tf.reproduction.reporting.tables import Table, markup
@@ -139,12 +140,12 @@ def _figure(figure: Figure) -> str:
     )
 
 
-def provenance(groups: Sequence[Group], titles: dict[str, str]) -> str:
+def provenance(groups: Sequence[Group]) -> str:
     """Settings and environment of every configuration, folded, as HTML."""
-    return "\n".join(_folded(group, titles) for group in groups)
+    return "\n".join(_folded(group) for group in groups)
 
 
-def _folded(group: Group, titles: dict[str, str]) -> str:
+def _folded(group: Group) -> str:
     def several(column: str) -> str:
         return ", ".join(dict.fromkeys(str(v) for v in group.rows[column]))
 
@@ -159,7 +160,7 @@ def _folded(group: Group, titles: dict[str, str]) -> str:
         "kernel": several("kernel"),
         "versions": several("versions"),
     }
-    name = f"{group.dataset} · {titles[group.model]}"
+    name = f"{group.dataset} · {paper.model_title(group.model)}"
     name += f" · {group.variant}" if group.variant else ""
     lines = "".join(
         f"<dt>{html.escape(k)}</dt><dd>{html.escape(v)}</dd>" for k, v in facts.items()

@@ -6,6 +6,8 @@ the rest, as printed.
 
 from typing import NamedTuple
 
+from hyperml_tf.models import DEFINITIONS
+
 #: Names of the datasets in the paper's tables; ml100k is ours.
 DATASET_TITLES = {
     "ml20m": "Movie20M",
@@ -21,13 +23,11 @@ DATASET_TITLES = {
     "ml100k": "ML-100K",
 }
 
-#: The columns of Table 2, in its order; CML_WARP competes for the column of CML.
-TABLE2_MODELS = ("mf_bpr", "mlp", "ncf", "cml", "lrml", "hyperml")
-HYPERBOLIC = ("hyperml", "hyperts")
-CML_VARIANTS = ("cml", "cml_warp")
-
 #: In which table of the paper a model's numbers are.
-TABLE_OF_MODEL = dict.fromkeys(TABLE2_MODELS, 2) | {"hyperts": 3}
+TABLE_OF_MODEL = {key: of.table for key, of in DEFINITIONS.items() if of.table}
+#: The columns of Table 2, in its order, and those that HyperML is to beat.
+TABLE2_MODELS = [key for key, table in TABLE_OF_MODEL.items() if table == 2]
+BASELINES = [key for key in TABLE2_MODELS if not DEFINITIONS[key].hyperbolic]
 
 
 class Statistics(NamedTuple):
@@ -95,6 +95,16 @@ INCONSISTENCIES = (
     "at rank 2 gives .70: neither formula explains the tables. The second is printed "
     "as “nDCG@10 (discount from rank 2)”. Neither is tuned to.",
 )
+
+
+def rivals(model: str) -> list[str]:
+    """What competes for a model's column of Table 2: itself, and those beside it."""
+    return [key for key, of in DEFINITIONS.items() if model in (key, of.column)]
+
+
+def model_title(key: str) -> str:
+    """Name of a model for a reader."""
+    return DEFINITIONS[key].title
 
 
 def dataset_title(key: str) -> str:

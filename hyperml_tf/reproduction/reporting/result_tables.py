@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from hyperml_tf.models import DEFINITIONS
 from hyperml_tf.reproduction import base_of
 from hyperml_tf.reproduction.reporting import comparisons, paper
 from hyperml_tf.reproduction.reporting.groups import Group, Results
@@ -15,26 +16,11 @@ from hyperml_tf.reproduction.reporting.tables import (
     signed,
     spread,
 )
-from hyperml_tf.training.configuration import BEYOND
+from hyperml_tf.training.configuration import Name
 
 METRIC_TITLES = {"ndcg10": "nDCG@10", "hr10": "HR@10"}
-#: The paper's order, then what it does not have.
-MODELS = (
-    "mf_bpr", "mlp", "gmf", "ncf", "cml", "cml_warp", "lrml", "hyperml", "hyperts",
-    "popularity",
-)  # fmt: skip
-
-
-#: The same, each with its settings beyond the paper after it.
-NAMES = tuple(name for model in MODELS for name in (model, model + BEYOND))
-
-
-def title_of(label: str, titles: Mapping[str, str]) -> str:
-    """What a reader is told: "HyperML", "HyperML +", "HyperML c=2.0"."""
-    name, _, variant = label.partition(" ")
-    model = name.removesuffix(BEYOND)
-    plus = f" {BEYOND}" if name != model else ""
-    return f"{titles[model]}{plus} {variant}".strip()
+#: All rows that there can be: the paper's order, each model's settings beyond it last.
+NAMES = [Name(model, beyond) for model in DEFINITIONS for beyond in (False, True)]
 
 
 def cell(group: Group | None, metric: str) -> str:
@@ -49,18 +35,16 @@ def over(group: Group | None, other: Group | None, metric: str) -> float | None:
     return group.mean(metric) / other.mean(metric) - 1
 
 
-def summary(results: Results, titles: Mapping[str, str]) -> Table:
+def summary(results: Results) -> Table:
     """Every model on every dataset that has a run, beside the paper."""
     rows = []
     for dataset in results.datasets:
         for name in NAMES:
-            group = results.main.get((dataset, name))
-            published = (
-                {} if name.endswith(BEYOND) else results.published(dataset, name)
-            )
+            group = results.row(dataset, name)
+            published = {} if name.beyond else results.published(dataset, name.model)
             if group is None and not published:
                 continue
-            row = [paper.dataset_title(dataset), title_of(name, titles)]
+            row = [paper.dataset_title(dataset), name.title]
             row.append(str(group.n) if group else "0")
             for metric in METRIC_TITLES:
                 theirs = published.get(metric)
@@ -111,14 +95,11 @@ def table1(stats: Mapping[str, Mapping[str, Any]]) -> Table:
     return Table("table1", "Table 1: the datasets", header, rows, note)
 
 
-def table2(
-    results: Results, titles: Mapping[str, str], significance: pd.DataFrame
-) -> Table:
+def table2(results: Results, significance: pd.DataFrame) -> Table:
     """Table 2 in the paper's layout, with improvement and significance.
 
     Args:
         results: grouped runs.
-        titles: names of the models.
         significance: rows of `comparisons`.
     """
     rows = []
@@ -130,7 +111,7 @@ def table2(
             row = [paper.dataset_title(dataset), metric_title, "ours"]
             row += [cell(group, metric) for group in columns.values()]
             row.append(signed(over(columns["hyperml"], baseline, metric), " %"))
-            row.append(titles[baseline.model] if baseline else BLANK)
+            row.append(paper.model_title(baseline.model) if baseline else BLANK)
             row += tested(_of_pair(tests, columns["hyperml"], baseline, metric))[1:]
             rows.append(row)
             theirs = [results.published(dataset, m).get(metric) for m in columns]
@@ -139,7 +120,12 @@ def table2(
                 row = ["", "", "paper", *(percent(value, 3) for value in theirs)]
                 row += [signed(gain and gain / 100, " %"), *[BLANK] * 3]
                 rows.append(row)
-    header = ["Dataset", "Metric", "", *(titles[m] for m in paper.TABLE2_MODELS)]
+    header = [
+        "Dataset",
+        "Metric",
+        "",
+        *(paper.model_title(m) for m in paper.TABLE2_MODELS),
+    ]
     header += ["Improvement", "over", "95 % interval of the difference", "p (Holm)"]
     note = (
         "Per cent, mean ± sample standard deviation over seeds. The improvement is "
@@ -154,10 +140,10 @@ def table2(
 
 def _which_cml(results: Results) -> str:
     """What stands in the column of CML."""
-    tried = [d for d in results.datasets if (d, "cml_warp") in results.main]
-    if not tried:
+    warp = [g for d in results.datasets if (g := results.row(d, "cml_warp"))]
+    if not warp:
         return "CML has one uniform negative; CML (WARP) was not run."
-    warp = [results.main[d, "cml_warp"] for d in tried]
+    tried = [g.dataset for g in warp]
     better = [g.dataset for g in warp if results.of(g.dataset, "cml") is g]
     where, chosen = (
         ", ".join(map(paper.dataset_title, datasets)) or "none"
@@ -192,7 +178,7 @@ def probability(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def table2_full(results: Results, titles: Mapping[str, str]) -> Table:
+def table2_full(results: Results) -> Table:
     """Table 2's twin over the full catalogue; the paper has none."""
     rows = []
     for dataset in results.datasets:
@@ -200,7 +186,7 @@ def table2_full(results: Results, titles: Mapping[str, str]) -> Table:
             columns = [results.of(dataset, m) for m in paper.TABLE2_MODELS]
             cells = [cell(group, f"full_{metric}") for group in columns]
             rows.append([paper.dataset_title(dataset), metric_title, *cells])
-    header = ["Dataset", "Metric", *(titles[m] for m in paper.TABLE2_MODELS)]
+    header = ["Dataset", "Metric", *(paper.model_title(m) for m in paper.TABLE2_MODELS)]
     note = (
         "Per cent. Every item but the user's training and validation items is ranked; "
         "sampled metrics can order models wrongly (Krichene & Rendle 2020)."
@@ -213,8 +199,8 @@ def table3(results: Results) -> Table:
     """Table 3: HyperML against HyperTS."""
     rows = []
     for dataset in results.datasets:
-        ball = results.main.get((dataset, "hyperml"))
-        tangent = results.main.get((dataset, "hyperts"))
+        ball = results.row(dataset, "hyperml")
+        tangent = results.row(dataset, "hyperts")
         if ball is None or tangent is None:
             continue
         for metric, metric_title in METRIC_TITLES.items():
@@ -234,18 +220,18 @@ def table3(results: Results) -> Table:
     return Table("table3", title, header, rows, note, text_columns=3)
 
 
-def split_order(results: Results, titles: Mapping[str, str]) -> Table:
+def split_order(results: Results) -> Table:
     """What it changes to hold out a user's last items in another order than time's."""
     rows = []
     for dataset in results.split_otherwise:
         base = base_of(dataset)
         order = dataset.removeprefix(f"{base}-")
-        for model in MODELS:
-            by_time = results.main.get((base, model))
-            otherwise = results.main.get((dataset, model))
+        for model in DEFINITIONS:
+            by_time = results.row(base, model)
+            otherwise = results.row(dataset, model)
             if by_time is None or otherwise is None:
                 continue
-            head = [paper.dataset_title(base), titles[model]]
+            head = [paper.dataset_title(base), paper.model_title(model)]
             for name, group in (("time", by_time), (order, otherwise)):
                 row = [*head, name.replace("_", " "), str(group.n)]
                 row += [cell(group, metric) for metric in METRIC_TITLES]
@@ -322,7 +308,7 @@ def _paper_of_table4(
     return [f"{printed:.3f} ({METRIC_TITLES[metric]})", gain]
 
 
-def configurations(results: Results, titles: Mapping[str, str]) -> Table:
+def configurations(results: Results) -> Table:
     """Every recorded configuration: seeds, commit, device, minutes."""
     rows = []
     for group in results.groups:
@@ -331,7 +317,12 @@ def configurations(results: Results, titles: Mapping[str, str]) -> Table:
         def several(column, rows=group.rows):
             return ", ".join(dict.fromkeys(str(value) for value in rows[column]))
 
-        row = [group.dataset, titles[group.model], group.variant, group.config_hash]
+        row = [
+            group.dataset,
+            paper.model_title(group.model),
+            group.variant,
+            group.config_hash,
+        ]
         row += map(several, ("seed", "epochs", "best_epoch", "commit", "device"))
         rows.append([*row, f"{seconds.mean() / 60:.1f}"])
     header = ["Dataset", "Model", "Variant", "Config", "Seeds", "Epochs", "Best epochs"]

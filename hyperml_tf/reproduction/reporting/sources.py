@@ -9,10 +9,10 @@ import pandas as pd
 from absl import logging
 
 from hyperml_tf.errors import InputError
-from hyperml_tf.models import TITLES
 from hyperml_tf.reproduction import record
 from hyperml_tf.reproduction.reporting import committed, comparisons, groups, missing
 from hyperml_tf.training import runs as runs_folder
+from hyperml_tf.training.configuration import Name
 from hyperml_tf.training.run_folder import Run
 
 
@@ -38,9 +38,9 @@ class Sources(NamedTuple):
     absent: list[str]
     data_dir: pathlib.Path
 
-    def runs_of(self, dataset: str, model: str) -> Sequence[Run]:
-        """Runs here of what stands for a model on a dataset."""
-        group = self.results.main.get((dataset, model))
+    def runs_of(self, dataset: str, name: str | Name) -> Sequence[Run]:
+        """Runs here of what stands for a name on a dataset."""
+        group = self.results.row(dataset, name)
         if group is None:
             return ()
         return self.runs.get((dataset, group.model, group.config_hash), ())
@@ -75,7 +75,7 @@ def gather(
         )
     results = groups.results(rows, committed.settings, committed.published)
     stats = statistics(data_dir)
-    absent = missing.missing(results, TITLES, stats if data_dir.is_dir() else None)
+    absent = missing.missing(results, stats if data_dir.is_dir() else None)
     absent += missing.unfinished(runs_dir)
     absent += [f"Skipped, its files are not whole: {s}." for s in collected.skipped]
     by_group: dict[tuple[str, str, str], list[Run]] = {}
@@ -91,7 +91,7 @@ def statistics(data_dir: pathlib.Path) -> dict[str, dict[str, Any]]:
     found = {}
     for path in sorted(data_dir.glob("*/stats.json")):
         try:
-            found[path.parent.name] = json.loads(path.read_text())
+            found[path.parent.name] = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             logging.warning("skipped %s: %s", path, error)
     return found

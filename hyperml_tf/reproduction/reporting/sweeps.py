@@ -23,7 +23,7 @@ def of_field(results: Results, field: str) -> dict[str, dict[float, Group]]:
     """Dataset -> value -> group, where HyperML was run with two values or more."""
     found = {}
     for dataset in results.datasets:
-        centre = results.main.get((dataset, "hyperml"))
+        centre = results.row(dataset, "hyperml")
         if centre is None or field not in centre.config:
             continue
         values = sweep(results.groups, centre, field)
@@ -37,7 +37,6 @@ def draw(
     cml: Group | None,
     field: str,
     title: str,
-    titles: Mapping[str, str],
 ) -> Drawing:
     """nDCG@10 and HR@10 by the swept value, with CML as a level.
 
@@ -46,7 +45,6 @@ def draw(
         cml: the group to compare with, if it was run.
         field: the swept field of the config.
         title: names dataset and model.
-        titles: names of the models.
     """
     drawing, panels = plt.subplots(1, 2, figsize=(8, 3.5))
     x = np.array(list(values))
@@ -64,7 +62,10 @@ def draw(
         if cml is not None:
             level = 100 * cml.mean(metric)
             axes.axhline(
-                level, color=VERMILLION, linewidth=1.4, label=titles[cml.model]
+                level,
+                color=VERMILLION,
+                linewidth=1.4,
+                label=paper.model_title(cml.model),
             )
             if cml.n > 1:
                 spread = 100 * cml.std(metric)

@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hyperml_tf.models import TITLES
 from hyperml_tf.reproduction.reporting import claims, comparisons, tables, verdicts
 from hyperml_tf.reproduction.reporting.sources import gather
 
@@ -35,7 +34,7 @@ def sources(make_run, tmp_path):
 
 
 def test_a_claim_holds_fails_or_stays_open(sources):
-    table = claims.claims(sources.results, TITLES, sources.significance)
+    table = claims.claims(sources.results, sources.significance)
     told = {(row[0], row[2]): (row[3], row[-1]) for row in table.rows}
     # The row beyond the paper does not stand in for the paper's model.
     key = claims.CLAIMS["cml"], "HR@10"
@@ -89,7 +88,7 @@ def test_variants_that_no_claim_is_about_leave_its_p_alone(sources):
     tests = tests.assign(p=np.where(of_gamma, 0.02, 0.9), p_holm=np.nan)
     family = comparisons.merged(tests, tests.iloc[:0])
     assert set(family[family["pair"].str.contains("distortion_w")]["p_holm"]) == {0.06}
-    table = claims.claims(sources.results, TITLES, family)
+    table = claims.claims(sources.results, family)
     assert {row[6] for row in table.rows if "γ = 0" in row[0]} == {"0.020"}
 
 
@@ -108,7 +107,7 @@ def test_interval_and_test_must_agree(interval, p, said):
 
 
 def test_the_leading_rows_are_named_with_their_options(sources):
-    table = claims.lead(sources.results, TITLES, sources.significance)
+    table = claims.lead(sources.results, sources.significance)
     assert [row[2] for row in table.rows] == ["HyperML +"] * 2
     assert [row[4] for row in table.rows] == ["CML"] * 2
     # Hits: all against every other user's.
@@ -117,7 +116,7 @@ def test_the_leading_rows_are_named_with_their_options(sources):
 
 
 def test_variants_are_told_by_what_they_change(sources):
-    table = claims.variants(sources.results, TITLES, sources.significance)
+    table = claims.variants(sources.results, sources.significance)
     rows = {row[2]: row for row in table.rows}
     assert set(rows) == {"negatives 3", "dim 128", "distortion_weight 0"}
     assert rows["negatives 3"][8] == "+50.00"  # HR@10
@@ -135,10 +134,29 @@ def test_a_variant_beyond_the_paper_is_held_against_that_row(
     )  # fmt: skip
     none = pd.DataFrame()
     sources = gather(tmp_path / "runs", tmp_path / "data", none, none)
-    table = claims.variants(sources.results, TITLES, sources.significance)
+    table = claims.variants(sources.results, sources.significance)
     (row,) = (row for row in table.rows if row[2] == "negatives 5")
     # All hit by HyperML +, half by HyperML.
     assert (row[1], row[8]) == ("HyperML +", "−100.00")
+
+
+def test_a_model_that_alters_another_is_held_against_that_one(make_run, tmp_path):
+    make_run(model="hyperts", ranks=HALF)
+    make_run(
+        model="hyperbolic_mf", config_hash="b" * 12, ranks=FIRST, origin_weight=0.5
+    )
+    make_run(
+        model="hyperbolic_mf", config_hash="c" * 12, ranks=MISSED, origin_weight=0.0,
+        variant="origin_weight=0.0",
+    )  # fmt: skip
+    none = pd.DataFrame()
+    sources = gather(tmp_path / "runs", tmp_path / "data", none, none)
+    table = claims.variants(sources.results, sources.significance)
+    told = {(row[1], row[2]): row[8] for row in table.rows}  # HR@10
+    assert told == {
+        ("HyperTS", "model hyperbolic_mf, origin_weight 0.5"): "+50.00",
+        ("Hyperbolic MF", "origin_weight 0"): "−100.00",
+    }
 
 
 def test_dimensions_are_compared_at_equal_d(sources, make_run, tmp_path):

@@ -24,10 +24,10 @@ def rows(*runs):
 
 def main(table, committed=None):
     def settings(_, name):
-        return None if name.endswith("+") else committed
+        return None if name.beyond else committed
 
     results = groups.results(table, settings, lambda *_: {})
-    return results.main["games", "hyperml"].config_hash
+    return results.row("games", "hyperml").config_hash
 
 
 def test_mean_and_sample_deviation_by_hand():
@@ -77,10 +77,10 @@ def test_a_committed_configuration_has_its_own_label_whatever_ran_it():
     settings = {"hyperml": 1.0, "hyperml+": 2.0}
 
     def committed(_, name):
-        return {"model": "hyperml", "epochs": 500, "c": settings[name]}
+        return {"model": "hyperml", "epochs": 500, "c": settings[str(name)]}
 
     results = groups.results(table, committed, lambda *_: {})
-    names = {key[1]: found.config_hash for key, found in results.main.items()}
+    names = {str(key[1]): found.config_hash for key, found in results.main.items()}
     assert names == {"hyperml": "own", "hyperml+": "found"}
 
 

@@ -16,7 +16,6 @@ from hyperml_tf.reproduction.reporting import (
 from hyperml_tf.reproduction.reporting.tables import BLANK, Table
 from tests.reproduction.reporting.test_groups import rows
 
-TITLES = {m: m for m in result_tables.MODELS}
 PAPER = {
     ("games", "hyperml"): {"hr10": 0.35995, "ndcg10": 0.23164},
     ("games", "mf_bpr"): {"ndcg10": 0.22156, "hr10": 0.34877},
@@ -33,12 +32,12 @@ def by_head(table, row):
 
 def test_the_summary_by_hand():
     table = rows(("hyperml", "a", 0, 0.24), ("hyperml", "a", 1, 0.26))
-    summary = result_tables.summary(results(table), TITLES)
+    summary = result_tables.summary(results(table))
     mf_bpr, hyperml = summary.rows
     # (0.24 + 0.26) / 2 = 0.25; std = sqrt(2 · 0.01²) = 0.01414; 25 - 23.164 = 1.836.
-    assert hyperml[:6] == ["Games", "hyperml", "2", "25.00 ± 1.41", "23.164", "+1.84"]
+    assert hyperml[:6] == ["Games", "HyperML", "2", "25.00 ± 1.41", "23.164", "+1.84"]
     # In the paper, not run: said with a blank beside the paper's number.
-    assert mf_bpr[:6] == ["Games", "mf_bpr", "0", BLANK, "22.156", BLANK]
+    assert mf_bpr[:6] == ["Games", "MF-BPR", "0", BLANK, "22.156", BLANK]
 
 
 def test_columns_are_left_out_by_their_heads():
@@ -52,17 +51,17 @@ def test_table_2_improves_over_the_best_baseline_by_hand():
     table = rows(
         ("hyperml", "a", 0, 0.25), ("cml", "b", 0, 0.20), ("mf_bpr", "c", 0, 0.24)
     )
-    built = result_tables.table2(results(table), TITLES, pd.DataFrame())
+    built = result_tables.table2(results(table), pd.DataFrame())
     row = by_head(built, 0)
     assert row["Improvement"] == "+4.17 %"  # 25 / 24 = 1.041667
-    assert row["over"] == "mf_bpr"
+    assert row["over"] == "MF-BPR"
     assert by_head(built, 1)["Improvement"] == "+4.55 %"  # as the paper prints it
 
 
 def test_the_notes_say_which_cml_was_tried():
     def note(*models):
         table = rows(*((m, m, 0, 0.2, {"valid": v}) for m, v in models))
-        return result_tables.table2(results(table), TITLES, pd.DataFrame()).note
+        return result_tables.table2(results(table), pd.DataFrame()).note
 
     assert "CML (WARP) was not run" in note(("cml", 0.2))
     assert "tried on Games, better on none" in note(("cml", 0.2), ("cml_warp", 0.1))
@@ -76,15 +75,15 @@ def test_another_order_of_the_split_stands_in_its_own_table_alone():
     table["hr10"] = [0.4, 0.5, 0.5]
     table.loc[1:, "dataset"] = "games-shuffled"
     found = results(table)
-    built = result_tables.split_order(found, TITLES)
+    built = result_tables.split_order(found)
     assert built.rows == [
-        ["Games", "hyperml", "time", "1", "20.00", "40.00", "0.50"],
+        ["Games", "HyperML", "time", "1", "20.00", "40.00", "0.50"],
         ["", "", "shuffled", "2", "31.00 ± 1.41", "50.00 ± 0.00", "0.62"],
         ["", "", "paper", "", "23.164", "35.995", "0.64"],
     ]
     assert found.datasets == ["games"]
     variant = table.assign(variant="c=2")
-    assert not claims.variants(results(variant), TITLES, pd.DataFrame()).rows
+    assert not claims.variants(results(variant), pd.DataFrame()).rows
     # One's own dataset keeps its dash, and its name.
     for own in ("my-shop", "my-shop-shuffled", "shuffled"):
         table["dataset"] = own
@@ -115,14 +114,12 @@ def test_the_sweep_figure_shows_what_the_table_holds():
     )  # fmt: skip
     found = results(table)
     values = sweeps.of_field(found, "c")["games"]
-    drawing = sweeps.draw(
-        values, found.of("games", "cml"), "c", "HyperML on Games", TITLES
-    )
+    drawing = sweeps.draw(values, found.of("games", "cml"), "c", "HyperML on Games")
     ndcg, hr = drawing.axes
     line = ndcg.containers[0].lines[0]
     assert line.get_xydata().tolist() == [[1.0, 31.0], [2.0, 33.0]]
     legend = [text.get_text() for text in hr.get_legend().get_texts()]
-    assert sorted(legend) == ["HyperML", "HyperML, paper (Table 4)", "cml"]
+    assert sorted(legend) == ["CML", "HyperML", "HyperML, paper (Table 4)"]
     plt.close(drawing)
 
 

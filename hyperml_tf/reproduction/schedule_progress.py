@@ -1,18 +1,18 @@
 """How far a schedule is, and when it will end."""
 
-import time
 from collections.abc import Sequence
 
 from absl import logging
 
+from hyperml_tf.progress import Progress, duration
 from hyperml_tf.reproduction.schedule import Task
 
-_PROGRESS_SECONDS = 15.0
+_SECONDS_BETWEEN_LINES = 15.0
 #: Overhead of a run beyond its epochs, for estimates: imports, tracing, scoring.
 SECONDS_PER_RUN = 12.0
 
 
-class Progress:
+class ScheduleProgress:
     """What is done of a schedule, and when it will end.
 
     The estimate weighs the epochs left by the seconds per epoch seen so far, of the
@@ -21,7 +21,7 @@ class Progress:
 
     def __init__(self, tasks: Sequence[Task], jobs: int):
         self.tasks, self.jobs = list(tasks), jobs
-        self.begin = self.spoken = time.monotonic()
+        self._progress = Progress(seconds_between_lines=_SECONDS_BETWEEN_LINES)
 
     def seconds_left(self) -> float | None:
         """Estimated wall seconds to the end; None before the first epochs."""
@@ -42,8 +42,8 @@ class Progress:
         work = sum(epochs * mean.get(kind, typical) for kind, epochs in left)
         return (work + SECONDS_PER_RUN * len(left)) / self.jobs
 
-    def say_finished(self, task: Task) -> None:
-        """One line for a run that ended well."""
+    def log_finished(self, task: Task) -> None:
+        """Logs what a run that ended well has reached, and the progress."""
         if task.run.done:
             test = task.run.metrics["test"]
             logging.info(
@@ -52,28 +52,17 @@ class Progress:
                 100 * test.get("ndcg10", float("nan")),
                 100 * test.get("hr10", float("nan")),
             )
-        self.say()
+        self._log()
 
-    def say_sometimes(self) -> None:
-        """A progress line, if the last one was a while ago."""
-        if time.monotonic() - self.spoken > _PROGRESS_SECONDS:
-            self.say()
+    def log_if_due(self) -> None:
+        """Logs the progress, if that was last done a while ago."""
+        if self._progress.is_due:
+            self._log()
 
-    def say(self) -> None:
-        """A progress line."""
-        self.spoken = time.monotonic()
+    def _log(self) -> None:
         done = sum(task.done for task in self.tasks)
-        left = self.seconds_left()
-        eta = f"ETA {duration(left)}" if left is not None else "ETA not known yet"
-        took = duration(self.spoken - self.begin)
-        logging.info("%d/%d runs  %s so far  %s", done, len(self.tasks), took, eta)
-
-
-def duration(seconds: float) -> str:
-    """Seconds in words: "42 s", "7 min 05 s", "3 h 20 min"."""
-    seconds = round(seconds)
-    if seconds < 60:
-        return f"{seconds} s"
-    if seconds < 3600:
-        return f"{seconds // 60} min {seconds % 60:02d} s"
-    return f"{seconds // 3600} h {seconds % 3600 // 60:02d} min"
+        words = [
+            f"{done}/{len(self.tasks)} runs",
+            f"{duration(self._progress.seconds)} so far",
+        ]
+        self._progress.log(words, self.seconds_left())

@@ -1,0 +1,133 @@
+"""Interactions from a pandas frame, split and drawn by the functions of `data_prep`."""
+
+from typing import NamedTuple
+
+import pandas as pd
+import pyarrow as pa
+
+from data_prep import errors, folder
+from data_prep.build import build
+from data_prep.interactions import Interactions as Rows
+from data_prep.parsers import table_values
+from hyperml_tf.data.interactions import Interactions
+from hyperml_tf.errors import InputError
+
+#: What `time` says where the rows of a frame stand in time order.
+IN_ORDER = "none"
+_LOOKED_AT = 1000  # rows whose values say whether a column holds times
+
+
+class Columns(NamedTuple):
+    """Names of the columns that are read; `time` None or IN_ORDER: there is none."""
+
+    user: str
+    item: str
+    time: str | None
+
+
+def split(
+    frame: pd.DataFrame,
+    columns: Columns,
+    items: pd.DataFrame | None,
+    hold_out: bool,
+    seed: int,
+    name: str,
+) -> Interactions:
+    """See `Interactions.from_dataframe`."""
+    try:
+        prepared = build(_rows(frame, columns), seed, hold_out=hold_out)
+    except errors.InputError as error:
+        raise InputError(str(error)) from None
+    return Interactions(
+        name=name,
+        **prepared.arrays,
+        user_ids=prepared.user_ids,
+        item_ids=prepared.item_ids,
+        items=None if items is None else _titles(items, prepared.item_ids),
+        fingerprint=folder.fingerprint(prepared.arrays),
+    )
+
+
+def _rows(frame: pd.DataFrame, columns: Columns) -> Rows:
+    if not len(frame):
+        raise InputError("the frame has no rows; a dataset needs some interactions")
+    time = None
+    if columns.time not in (None, IN_ORDER):
+        time = table_values.times(
+            _column(frame, columns.time, "time"), _where(columns.time)
+        )
+    elif columns.time is None:
+        _refuse_unnamed_time(frame, columns)
+    return Rows(
+        user=_ids(frame, columns.user, "user"),
+        item=_ids(frame, columns.item, "item"),
+        time=time,
+    )
+
+
+def _ids(frame: pd.DataFrame, name: str, argument: str) -> pa.ChunkedArray:
+    # In a frame only an empty text is no id: pandas has its own missing values.
+    return table_values.ids(
+        _column(frame, name, argument), _where(name), [""], lambda row: ""
+    )
+
+
+def _column(frame: pd.DataFrame, name: object, argument: str) -> pa.ChunkedArray:
+    if list(frame.columns).count(name) != 1:
+        how = "more than one column" if name in frame.columns else "no column"
+        names = ", ".join(map(repr, frame.columns[:12]))
+        raise InputError(
+            f"the frame has {how} {name!r} among {names}; name the right one with "
+            f"{argument}="
+        )
+    try:
+        return pa.chunked_array([pa.Array.from_pandas(frame[name])])
+    except (pa.ArrowException, TypeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"{_where(name)} mixes types that have no common one ({reason}); convert "
+            f"it, for example by frame[{name!r}].astype(str)"
+        ) from None
+
+
+def _where(name: object) -> str:
+    return f"the frame's column {name!r}"
+
+
+def _refuse_unnamed_time(frame: pd.DataFrame, columns: Columns) -> None:
+    """A split by the frame's order leaks the future if a column has the times."""
+    first = frame.head(_LOOKED_AT)
+    for name in dict.fromkeys(frame.columns):
+        if name in columns or list(frame.columns).count(name) != 1:
+            continue
+        try:
+            values = pa.chunked_array([pa.Array.from_pandas(first[name])])
+        except (pa.ArrowException, TypeError):  # no column of times
+            continue
+        if table_values.is_named_like_a_time(str(name)) or table_values.look_like_times(
+            values
+        ):
+            raise InputError(
+                f"{_where(name)} may be the time; say time={name!r}, or "
+                f"time={IN_ORDER!r} if the rows stand in time order"
+            )
+
+
+def _titles(items: pd.DataFrame, item_ids: list[str]) -> pd.DataFrame:
+    """Columns item, title and genres, one row an item of the dataset."""
+    texts = [name for name in ("title", "genres") if name in items.columns]
+    if "item" not in items.columns or not texts:
+        raise InputError(
+            "the frame of items needs a column 'item', and 'title' or 'genres'; it has "
+            f"{', '.join(map(repr, items.columns[:12]))}"
+        )
+    table = items.assign(item=items["item"].astype(str)).drop_duplicates("item")
+    table = table.set_index("item")[texts].reindex(item_ids)
+    if table.isna().all(axis=None):
+        raise InputError(
+            f"the frame of items has none of the {len(item_ids):,} items: its column "
+            f"'item' begins with {items['item'].iloc[0]!r}, the interactions' with "
+            f"{item_ids[0]!r}"
+        )
+    table = table.reindex(columns=["title", "genres"]).fillna("").astype(str)
+    return table.rename_axis("item").reset_index()

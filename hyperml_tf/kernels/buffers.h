@@ -1,0 +1,69 @@
+// The memory of TensorFlow's variables, for work in place.
+
+#ifndef HYPERML_TF_KERNELS_BUFFERS_H_
+#define HYPERML_TF_KERNELS_BUFFERS_H_
+
+#include <algorithm>
+#include <cstdint>
+
+#include "tensorflow/core/framework/op_kernel.h"
+#include "tensorflow/core/framework/resource_var.h"
+
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
+namespace hyperml {
+namespace {
+
+namespace tf = ::tensorflow;
+
+// A variable's buffer, writable in place while `variable`'s mutex is held.
+//
+// As TensorFlow's own sparse updates do, it puts the variable into copy-on-read mode:
+// from then on no tensor shares the buffer. One that shares it now keeps it, and the
+// variable goes on with a copy.
+absl::Status WritableBuffer(tf::OpKernelContext* context, tf::Var* variable,
+                            tf::int64 columns, float** data, int64_t* rows) {
+  tf::Tensor* tensor = variable->tensor();
+  if (!variable->is_initialized || tensor->dtype() != tf::DT_FLOAT ||
+      tensor->dims() != 2 || tensor->dim_size(1) != columns) {
+    return absl::InvalidArgumentError(
+        "tables and slots must be initialised float32 matrices [rows, dim], but K "
+        "[dim, memory_size]");
+  }
+  if (!variable->copy_on_read_mode.load()) {
+    if (!tensor->RefCountIsOne()) {
+      tf::Tensor copy;
+      TF_RETURN_IF_ERROR(context->allocate_temp(tf::DT_FLOAT, tensor->shape(), &copy));
+      std::copy_n(tensor->flat<float>().data(), tensor->NumElements(),
+                  copy.flat<float>().data());
+      *tensor = copy;
+    }
+    variable->copy_on_read_mode.store(true);
+  }
+  *data = tensor->flat<float>().data();
+  *rows = tensor->dim_size(0);
+  return absl::OkStatus();
+}
+
+// Random rows of a large table miss the TLB at each page; asks for huge pages. Where
+// the system has none, nothing changes but the speed.
+void UseHugePages(float* data, int64_t bytes) {
+#if defined(MADV_HUGEPAGE)
+  constexpr uintptr_t kHuge = uintptr_t{1} << 21;
+  const uintptr_t begin = (reinterpret_cast<uintptr_t>(data) + kHuge - 1) & ~(kHuge - 1);
+  const uintptr_t end = (reinterpret_cast<uintptr_t>(data) + bytes) & ~(kHuge - 1);
+  if (end <= begin) return;
+  void* first = reinterpret_cast<void*>(begin);
+  madvise(first, end - begin, MADV_HUGEPAGE);
+  // Since Linux 6.1, for pages that are there already. glibc 2.36 lacks its name.
+  constexpr int kMadvCollapse = 25;
+  madvise(first, end - begin, kMadvCollapse);
+#endif
+}
+
+}  // namespace
+}  // namespace hyperml
+
+#endif  // HYPERML_TF_KERNELS_BUFFERS_H_

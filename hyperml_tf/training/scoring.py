@@ -1,0 +1,69 @@
+"""The end of a run: the test items are scored once, at the selected epoch."""
+
+import io
+import time
+from typing import Any
+
+import numpy as np
+from absl import logging
+
+from hyperml_tf.data.interactions import Interactions
+from hyperml_tf.evaluation import protocol
+from hyperml_tf.files import replacing
+from hyperml_tf.models.base import Recommender
+from hyperml_tf.training.checkpoints import Standing
+from hyperml_tf.training.run_folder import Run
+from hyperml_tf.training.tensorboard import Board, write_projector
+
+
+def score(
+    run: Run,
+    model: Recommender,
+    interactions: Interactions,
+    standing: Standing,
+    board: Board,
+) -> dict[str, Any]:
+    """Writes what a finished run holds, `metrics.json` last, and returns that.
+
+    Args:
+        run: where to write.
+        model: with the weights of the best epoch.
+        interactions: the prepared dataset.
+        standing: of the run, at its end.
+        board: TensorBoard's files.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    begin = time.monotonic()
+    test = protocol.sampled(model, interactions, "test")
+    test_full = protocol.full(model, interactions, "test")
+    metrics: dict[str, Any] = {
+        "best_epoch": int(standing.best_epoch),
+        "epochs": int(standing.epoch),
+        "seconds": float(standing.seconds),
+        "evaluation_seconds": time.monotonic() - begin,
+        "valid": protocol.sampled(model, interactions, "valid").summary(),
+        "test": test.summary(),
+        "test_full": test_full.summary(),
+    }
+    write_projector(run, interactions, model)
+    board.write_selected(metrics)
+    _save_array(run, "test_ranks.npy", test.ranks)
+    _save_array(run, "test_full_ranks.npy", test_full.ranks)
+    run.write_json("metrics.json", metrics)
+    logging.info(
+        "%s: test nDCG@10 %.4f HR@10 %.4f (best epoch %d)",
+        run.folder,
+        metrics["test"].get("ndcg10", float("nan")),
+        metrics["test"].get("hr10", float("nan")),
+        metrics["best_epoch"],
+    )
+    return metrics
+
+
+def _save_array(run: Run, name: str, array: np.ndarray) -> None:
+    content = io.BytesIO()  # straight into a file, a full disk has no name
+    np.save(content, array.astype(np.float32), allow_pickle=False)
+    with replacing(run.folder / name) as file:
+        file.write(content.getvalue())
