@@ -1,26 +1,13 @@
-"""The call of the fused softmax steps, and for which optimizers there are some."""
+"""The call of the fused softmax steps."""
 
 import tensorflow as tf
 import tf_keras as keras
 
 from hyperml_tf.kernels import compiler
 from hyperml_tf.kernels.compiler import KernelUnavailable
+from hyperml_tf.kernels.limits import fused_step_of, inner_of
 from hyperml_tf.models.softmax import SoftmaxRecommender
-from hyperml_tf.optimizers import LazyAdam, PoincareOptimizer, UnitBallOptimizer
-
-# Place of the points -> the wrapper that the optimizer must have.
-_WRAPPERS: dict[str, type[keras.optimizers.Optimizer] | None] = {
-    "sphere": None,
-    "tangent": None,
-    "clipped": UnitBallOptimizer,
-    "ball": PoincareOptimizer,
-}
-
-# Options of tf_keras optimizers that the op does not know.
-_FOREIGN = (
-    *("weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "use_ema"),
-    "amsgrad",
-)
+from hyperml_tf.optimizers import LazyAdam
 
 
 class FusedSoftmaxSteps:
@@ -41,48 +28,27 @@ class FusedSoftmaxSteps:
         optimizer: keras.optimizers.Optimizer,
         batch_size: int,
     ):
-        wrapper = _WRAPPERS[model.place]
-        inner = optimizer
-        if wrapper is not None:
-            inner = optimizer.inner if type(optimizer) is wrapper else None
-        plain = all(
-            not any(getattr(part, option, None) for option in _FOREIGN)
-            and getattr(part, "retraction", "projection") == "projection"
-            for part in (optimizer, inner)
-        )
-        if type(inner) is not LazyAdam or not plain:
-            raise KernelUnavailable(
-                "only plain adam, with retraction by projection, has a fused softmax"
-            )
-        if model.item_biases is not None or model.user_dropout.rate:
-            raise KernelUnavailable("the fused softmax knows no biases and no dropout")
-        if tf.config.get_visible_devices("GPU"):
-            raise KernelUnavailable(
-                "the fused kernel runs on the CPU, and there is a GPU: "
-                "CUDA_VISIBLE_DEVICES=-1 hides it"
-            )
+        _, tables, settings, _ = fused_step_of(model)
+        if model.user_dropout.rate:
+            raise KernelUnavailable("the fused softmax knows no dropout")
+        inner = inner_of(optimizer, tables, [LazyAdam], "lazy adam steps")
         self._op = compiler.library().hyperml_softmax_steps
         self._model, self._optimizer, self._batch_size = model, optimizer, batch_size
         optimizer.build(model.trainable_variables)
         self._variables = [
             variable
-            for table in (model.user_table.table, model.item_table.table)
+            for table in tables
             for place in [inner._index_dict[inner._var_key(table)]]
             for variable in (table, inner._momentums[place], inner._velocities[place])
         ]
         self._attributes = {
-            "place": model.place,
-            "similarity": model.similarity,
             "batch_size": batch_size,
             "dim": model.user_table.dim,
-            "c": model.c,
-            "radius": model.radius,
-            "temperature": model.softmax.temperature,
-            "l2": model.l2,
             "rescale": getattr(optimizer, "rescale", False),
             "beta_1": inner.beta_1,
             "beta_2": inner.beta_2,
             "epsilon": inner.epsilon,
+            **settings,
         }
 
     def __call__(

@@ -9,7 +9,9 @@ from scipy.linalg import lapack
 
 from hyperml_tf.errors import InputError
 from hyperml_tf.layers.embedding import SERIALIZABLE
+from hyperml_tf.models.definition import Definition
 from hyperml_tf.models.item_item import ItemItemRecommender, growing, matrix
+from hyperml_tf.models.options import FITTED, L2, ours
 
 _GIB = 2**30
 
@@ -26,6 +28,7 @@ class EASE(ItemItemRecommender):
         num_users: U.
         num_items: I.
         l2: λ > 0.
+        **options: see `Recommender`.
 
     Numerics:
         P by Cholesky in float64, in the place of XᵀX: the condition number is the
@@ -33,10 +36,10 @@ class EASE(ItemItemRecommender):
         three digits. W is kept in float32.
     """
 
-    def __init__(self, num_users: int, num_items: int, *, l2: float = 100.0, **kwargs):
+    def __init__(self, num_users: int, num_items: int, *, l2: float = 100.0, **options):
         if not l2 > 0:
             raise ValueError(f"l2 must be > 0, or XᵀX has no inverse; got {l2}")
-        super().__init__(num_users, num_items, **kwargs)
+        super().__init__(num_users, num_items, **options)
         self.l2 = l2
         self._weights = growing([], tf.float32, "weights", rank=2)
 
@@ -64,10 +67,6 @@ class EASE(ItemItemRecommender):
     def score_all(self, users):
         """X_u W of users [B], [B, I] float64."""
         return self._products(users, self._weights)
-
-    def get_config(self):
-        """The arguments of the constructor."""
-        return super().get_config() | {"l2": self.l2}
 
 
 def _weights_of(inverse: np.ndarray) -> np.ndarray:
@@ -103,7 +102,7 @@ def refuse_if_too_large(name: str, num_items: int, available: int) -> None:
         raise InputError(
             f"ease on {name}: its {num_items:,} x {num_items:,} matrices need "
             f"{needed / _GIB:.1f} GiB and {available / _GIB:.1f} GiB are free; use a "
-            "machine with more memory, or the model item_knn, which is sparse"
+            "machine with more memory, or the model itemknn, which is sparse"
         )
 
 
@@ -120,3 +119,21 @@ def available_bytes() -> int:
     except (OSError, KeyError, ValueError):  # not Linux, or no limit
         pass
     return free
+
+
+DEFINITIONS = (
+    Definition(
+        "ease",
+        "EASE",
+        EASE,
+        options=(
+            *FITTED,
+            L2.having(
+                help="The weight of the squared item-to-item weights.",
+                range=(1e-6, 1e9),
+                grid=ours(50.0, 100.0, 250.0, 500.0, 1000.0, 2000.0),
+            ),
+        ),
+        reference=True,
+    ),
+)

@@ -1,13 +1,17 @@
 """Weighted matrix factorisation by alternating least squares (Hu et al. 2008)."""
 
+import functools
+
 import tensorflow as tf
 import threadpoolctl
 
-from hyperml_tf.data.interactions import Interactions
+from hyperml_tf.geometry.retrieval import InnerProduct, Points
 from hyperml_tf.layers import RowEmbedding
 from hyperml_tf.layers.embedding import SERIALIZABLE
-from hyperml_tf.models.base import Recommender
+from hyperml_tf.models.base import Recommender, spawn_seeds
+from hyperml_tf.models.definition import Definition
 from hyperml_tf.models.item_item import check_sizes, matrix
+from hyperml_tf.models.options import DIM, FITTED, L2, Option, ours
 
 
 @SERIALIZABLE
@@ -26,7 +30,7 @@ class IALS(Recommender):
         l2: weight of the squared factors.
         alpha: α >= 1, confidence in an interaction.
         iterations: of both half steps.
-        seed: of the initial factors.
+        **options: see `Recommender`; the seed is that of the initial factors.
     """
 
     def __init__(
@@ -38,21 +42,21 @@ class IALS(Recommender):
         l2: float = 0.1,
         alpha: float = 10.0,
         iterations: int = 15,
-        seed: int = 0,
-        **kwargs,
+        **options,
     ):
         if alpha < 1:
             raise ValueError(
                 f"alpha must be >= 1, got {alpha}: below it an interaction would count "
                 "for less than its absence"
             )
-        super().__init__(num_users, num_items, **kwargs)
+        super().__init__(num_users, num_items, **options)
         self.dim, self.l2, self.alpha = dim, l2, alpha
-        self.iterations, self.seed = iterations, seed
-        self.user_table = RowEmbedding(num_users, dim, 0.0, name="users")
-        self.item_table = RowEmbedding(num_items, dim, 0.0, name="items")
+        self.iterations = iterations
+        fitted = functools.partial(RowEmbedding, dim=dim, init_scale=0.0)
+        self.user_table = fitted(num_users, name="users", trainable=False)
+        self.item_table = fitted(num_items, name="items", trainable=False)
 
-    def adapt(self, interactions: Interactions) -> None:
+    def adapt(self, interactions):
         """Finds the factors. One thread: the same bits on every run of a machine."""
         check_sizes(self, interactions)
         with threadpoolctl.threadpool_limits(1):  # before implicit looks, and warns
@@ -64,7 +68,7 @@ class IALS(Recommender):
                 regularization=self.l2,
                 alpha=self.alpha,
                 iterations=self.iterations,
-                random_state=self.seed,
+                random_state=spawn_seeds(self.seed, 1)[0],
                 num_threads=1,
             )
             solver.fit(matrix(interactions), show_progress=False)
@@ -82,14 +86,36 @@ class IALS(Recommender):
             queries, tf.cast(self.item_table.table, tf.float64), transpose_b=True
         )
 
-    def get_config(self):
-        """The arguments of the constructor."""
-        return {
-            "num_users": self.num_users,
-            "num_items": self.num_items,
-            "dim": self.dim,
-            "l2": self.l2,
-            "alpha": self.alpha,
-            "iterations": self.iterations,
-            "seed": self.seed,
-        }
+    def retrieval_points(self):
+        """The factors, by their inner product."""
+        tables = self.user_table.table, self.item_table.table
+        return Points(InnerProduct(), *(tf.cast(table, tf.float64) for table in tables))
+
+
+DEFINITIONS = (
+    Definition(
+        "ials",
+        "iALS",
+        IALS,
+        options=(
+            *FITTED,
+            DIM.having(grid=ours(64, 128, 256, 512)),
+            L2.having(
+                help="The weight of the squared factors.",
+                grid=ours(1.0, 10.0, 30.0, 100.0),
+            ),
+            Option(
+                "alpha",
+                "The weight of an interaction, where that of its absence is 1.",
+                range=(1.0, 1e6),
+                grid=ours(10.0, 30.0, 100.0),
+            ),
+            Option(
+                "iterations",
+                "How often the factors of users, then those of items, are solved for.",
+                range=(1, 10_000),
+            ),
+        ),
+        reference=True,
+    ),
+)

@@ -1,7 +1,5 @@
 """What neighbours and linear models share: scores from a user's training items."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import scipy.sparse
 import tensorflow as tf
@@ -19,14 +17,16 @@ class ItemItemRecommender(Recommender):
     Args:
         num_users: U.
         num_items: I.
+        **options: see `Recommender`.
     """
 
-    def __init__(self, num_users: int, num_items: int, **kwargs):
-        super().__init__(num_users, num_items, **kwargs)
+    def __init__(self, num_users: int, num_items: int, **options):
+        super().__init__(num_users, num_items, **options)
         self._history = growing([], tf.int32, "history")
-        self._history_splits = growing([0], tf.int64, "history_splits")
+        no_items = [0] * (num_users + 1)
+        self._history_splits = growing(no_items, tf.int64, "history_splits")
 
-    def adapt(self, interactions: Interactions) -> None:
+    def adapt(self, interactions):
         """Fits W to the training interactions and remembers whose they are."""
         check_sizes(self, interactions)
         self._history.assign(interactions.train_item)
@@ -54,7 +54,7 @@ class ItemItemRecommender(Recommender):
         return places.with_flat_values(tf.gather(self._history, places.flat_values))
 
     def _products(self, users: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-        """X_u W [B, I] float64 of users [B] and a dense W [I, I]."""
+        """X_u W [B, I] float64 of users [B] and a dense W [I, I]; 0 without W."""
         histories = self._histories(users)
         items = tf.cast(histories.flat_values, tf.int64)
         own = tf.SparseTensor(
@@ -62,12 +62,12 @@ class ItemItemRecommender(Recommender):
             tf.ones_like(items, weights.dtype),
             [tf.cast(tf.size(users), tf.int64), self.num_items],
         )
-        scores = tf.sparse.sparse_dense_matmul(own, weights)
+        scores = tf.cond(
+            tf.size(weights) > 0,
+            lambda: tf.sparse.sparse_dense_matmul(own, weights),
+            lambda: tf.zeros(own.dense_shape, weights.dtype),
+        )
         return tf.cast(tf.reshape(scores, [-1, self.num_items]), tf.float64)
-
-    def get_config(self) -> Mapping:
-        """The arguments of the constructor."""
-        return {"num_users": self.num_users, "num_items": self.num_items}
 
 
 def growing(values, dtype: tf.DType, name: str, rank: int = 1) -> tf.Variable:

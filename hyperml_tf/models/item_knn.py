@@ -5,7 +5,9 @@ import scipy.sparse
 import tensorflow as tf
 
 from hyperml_tf.layers.embedding import SERIALIZABLE
+from hyperml_tf.models.definition import Definition
 from hyperml_tf.models.item_item import ItemItemRecommender, growing, matrix
+from hyperml_tf.models.options import FITTED, Option, ours
 
 #: W is kept as a dense matrix where at least one entry in so many is not 0: a product
 #: of matrices then costs less than a look at every neighbour (ML-1M: a third are not).
@@ -25,6 +27,7 @@ class ItemKNN(ItemItemRecommender):
         num_items: I.
         shrinkage: s >= 0; it discounts similarities that few users support.
         neighbours: k >= 1; 0: all items that share a user.
+        **options: see `Recommender`.
     """
 
     def __init__(
@@ -34,17 +37,17 @@ class ItemKNN(ItemItemRecommender):
         *,
         shrinkage: float = 10.0,
         neighbours: int = 0,
-        **kwargs,
+        **options,
     ):
         if not shrinkage >= 0 or neighbours < 0:
             raise ValueError(
                 "shrinkage and neighbours must be >= 0, got "
                 f"{shrinkage} and {neighbours}; neighbours=0 takes all"
             )
-        super().__init__(num_users, num_items, **kwargs)
+        super().__init__(num_users, num_items, **options)
         self.shrinkage, self.neighbours = shrinkage, neighbours
         self._targets = growing([], tf.int32, "targets")
-        self._splits = growing([0], tf.int64, "splits")
+        self._splits = growing([0] * (num_items + 1), tf.int64, "splits")
         self._values = growing([], tf.float32, "values")
         self._dense = growing([], tf.float32, "dense", rank=2)
 
@@ -85,11 +88,6 @@ class ItemKNN(ItemItemRecommender):
         spec = tf.TensorSpec([self.num_items], tf.float64)
         return tf.map_fn(of_one, self._histories(users), fn_output_signature=spec)
 
-    def get_config(self):
-        """The arguments of the constructor."""
-        own = {"shrinkage": self.shrinkage, "neighbours": self.neighbours}
-        return super().get_config() | own
-
 
 def similarities(
     interactions: scipy.sparse.csr_matrix, shrinkage: float
@@ -113,3 +111,28 @@ def strongest(weights: scipy.sparse.csr_matrix, count: int) -> scipy.sparse.csr_
     kept = order[place < count]
     entries = weights.data[kept], (weights.row[kept], weights.col[kept])
     return scipy.sparse.csr_matrix(entries, shape=weights.shape)
+
+
+DEFINITIONS = (
+    Definition(
+        "itemknn",
+        "ItemKNN",
+        ItemKNN,
+        options=(
+            *FITTED,
+            Option(
+                "shrinkage",
+                "What is added to the norms under a cosine, against chance meetings.",
+                range=(0.0, 1e6),
+                grid=ours(0.0, 5.0, 10.0, 20.0, 50.0, 100.0),
+            ),
+            Option(
+                "neighbours",
+                "The items most similar to an item that speak for it; 0: all.",
+                range=(0, 1_000_000),
+                grid=ours(0, 20, 100, 200),
+            ),
+        ),
+        reference=True,
+    ),
+)

@@ -5,8 +5,9 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from hyperml_tf.data.interactions import Interactions
 from hyperml_tf.geometry import gram, lift, poincare
+from hyperml_tf.geometry.retrieval import InnerProduct
+from hyperml_tf.geometry.spaces import PoincareBall
 from hyperml_tf.layers import (
     GyrovectorDistance,
     PartOfStep,
@@ -17,11 +18,14 @@ from hyperml_tf.layers import (
 from hyperml_tf.layers.embedding import SERIALIZABLE
 from hyperml_tf.layers.softmax import (
     MASKED,
+    SAMPLERS,
     KnownItems,
     SharedNegatives,
     SharedSoftmaxLoss,
 )
-from hyperml_tf.models.base import TableRecommender
+from hyperml_tf.models.base import FusedStep, TableRecommender
+from hyperml_tf.models.definition import Definition
+from hyperml_tf.models.options import CURVATURE, ITEM_BIAS, L2, TRAINING, Option, ours
 
 SIMILARITIES = ("distance", "dot")
 PLACES = ("sphere", "clipped", "tangent", "ball")
@@ -37,9 +41,9 @@ class SoftmaxRecommender(TableRecommender):
 
         sphere    x = r z/‖z‖, of fixed norm. At c = 0 or with the dot product this
                   is the cosine: -d_0²/τ = 8r²(cos - 1)/τ.
-        clipped   x = r z, ‖z‖ <= 1 (`UnitBallOptimizer`)
-        tangent   x = exp_0(z), free; at c = 0, z itself: MF, or CML without its ball
-        ball      x = z, free (`PoincareOptimizer`)
+        clipped   x = r z, ‖z‖ <= 1
+        tangent   x = exp_0(z), as HyperTS's; at c = 0, z itself
+        ball      x = z, a point of the ball, as HyperML's
 
     An item equal to the row's positive is masked, whoever drew it. The penalty is on
     the rows looked up: l2 times the mean of ‖u‖² + ‖v⁺‖², plus that of ‖v_j‖².
@@ -52,8 +56,9 @@ class SoftmaxRecommender(TableRecommender):
         c: absolute curvature of the ball; of no effect on the dot product.
         radius: r of sphere and clipped; times √c below 1.
         temperature: τ.
-        negatives: n; with the sampler "in_batch" the batch's positives, whatever n.
-        negative_sampler: "uniform", "popularity" or "in_batch".
+        shared_negatives: n; with the sampler "in_batch" the batch's positives,
+            whatever n.
+        shared_sampler: "uniform", "popularity" or "in_batch".
         log_q: take off log of the probability of being drawn (Yi et al. 2019) from
             the scores of all candidates, the positive too. No effect on uniform ones.
         mask_known: leave out candidates that the row's user has in training.
@@ -73,16 +78,14 @@ class SoftmaxRecommender(TableRecommender):
         c: float = 1.0,
         radius: float = 0.7,
         temperature: float = 1.2,
-        negatives: int = 512,
-        negative_sampler: str = "uniform",
+        shared_negatives: int = 512,
+        shared_sampler: str = "uniform",
         log_q: bool = True,
         mask_known: bool = False,
         l2: float = 0.0,
-        dim: int = 64,
-        init_scale: float = 0.1,
+        init_scale: float | None = None,
         dropout: float = 0.0,
-        seed: int = 0,
-        item_bias: bool = False,
+        **options,
     ):
         for value, known in ((similarity, SIMILARITIES), (points, PLACES)):
             if value not in known:
@@ -101,12 +104,10 @@ class SoftmaxRecommender(TableRecommender):
         super().__init__(
             num_users,
             num_items,
-            dim=dim,
             init_scale=init_scale,
             dropout=dropout,
-            seed=seed,
-            item_bias=item_bias,
             embedding=table,
+            **options,
         )
         self.similarity, self.place, self.c, self.radius = similarity, points, c, radius
         self.log_q, self.mask_known, self.l2 = log_q, mask_known, l2
@@ -114,35 +115,21 @@ class SoftmaxRecommender(TableRecommender):
         self.squared_distance = GyrovectorDistance(c, squared=True)
         self.softmax = SharedSoftmaxLoss(temperature)
         self.shared = SharedNegatives(
-            num_items, negatives, negative_sampler, self.weight_seeds[0]
+            num_items, shared_negatives, shared_sampler, self.weight_seeds[0]
         )
         self.known: KnownItems | None = None
 
-        self._config = {
-            "num_users": num_users,
-            "num_items": num_items,
-            "similarity": similarity,
-            "points": points,
-            "c": c,
-            "radius": radius,
-            "temperature": temperature,
-            "negatives": negatives,
-            "negative_sampler": negative_sampler,
-            "log_q": log_q,
-            "mask_known": mask_known,
-            "l2": l2,
-            "dim": dim,
-            "init_scale": init_scale,
-            "dropout": dropout,
-            "seed": seed,
-            "item_bias": item_bias,
-        }
+    @staticmethod
+    def initial_scale(dim):
+        """0.1: the norms of the rows are of no effect on a sphere."""
+        return 0.1
 
-    def get_config(self):
-        """The arguments of the constructor."""
-        return dict(self._config)
+    @property
+    def measure(self):
+        """The inner product, or the ball's."""
+        return InnerProduct() if self.similarity == "dot" else PoincareBall(self.c)
 
-    def adapt(self, interactions: Interactions) -> None:
+    def adapt(self, interactions):
         """Reads what the options need: how often items occur, what users have."""
         if self.shared.sampler != "uniform":
             self.shared.adapt(interactions.train_item)
@@ -155,14 +142,10 @@ class SoftmaxRecommender(TableRecommender):
         """Points [..., D] from rows of a table, masked or not.
 
         Numerics:
-            A row of zeros lies at the origin, with a zero gradient: its norm is
-            taken for 1.
+            A row of zeros lies at the origin: its norm is taken for 1.
         """
         if self.place == "sphere":
-            squared = tf.reduce_sum(rows * rows, axis=-1, keepdims=True)
-            nonzero = squared > 0
-            inverse = tf.math.rsqrt(tf.where(nonzero, squared, tf.ones_like(squared)))
-            return self.radius * inverse * rows
+            return self.radius * _directions(rows)
         if self.place == "clipped":
             return self.radius * rows
         if self.place == "ball":
@@ -230,15 +213,18 @@ class SoftmaxRecommender(TableRecommender):
         if self.known is not None:
             masked |= self.known.among(users, candidates)
         scores = self._matrix(user_point, other) + other_shift
+        # A name of its own, so that the sum of gradients of pairs is one term, see
+        # `_directions`.
+        pos_score = self._pairs(tf.identity(user_point), pos_point)
         losses = self.softmax(
-            self._pairs(user_point, pos_point) + pos_shift,
+            pos_score + pos_shift,
             tf.where(masked, MASKED, scores),
         )
         softmax = total = tf.reduce_mean(losses)
         if self.l2:
             user_row, (pos_row, row) = user, tf.split(item, counts)
             for rows in (user_row, pos_row, row):
-                squared = tf.reduce_sum(rows * rows, axis=-1)
+                squared = tf.reduce_sum(tf.square(rows), axis=-1)
                 total += self.l2 * tf.reduce_mean(squared)
         return {"total": total, "softmax": softmax}
 
@@ -274,3 +260,177 @@ class SoftmaxRecommender(TableRecommender):
 
     def _queries(self, users):
         return self.points(tf.cast(self.user_table(users), tf.float64))
+
+    def fused_step(self):
+        """By the op of its own."""
+        return _fused(self)
+
+
+@SERIALIZABLE
+class MFSoftmax(SoftmaxRecommender):
+    """Matrix factorisation: the softmax of u·v/τ, or of the cosine of u and v, over τ.
+
+    Args:
+        num_users: U.
+        num_items: I.
+        cosine: take the cosine, which lengths of rows do not enter.
+        temperature: τ.
+        **options: see `SoftmaxRecommender`; what places points is not among them.
+    """
+
+    def __init__(
+        self,
+        num_users: int,
+        num_items: int,
+        *,
+        cosine: bool = True,
+        temperature: float = 0.2,
+        **options,
+    ):
+        super().__init__(
+            num_users,
+            num_items,
+            similarity="dot",
+            points="sphere" if cosine else "tangent",
+            c=0.0,
+            radius=1.0,
+            temperature=temperature,
+            **options,
+        )
+
+    def get_config(self):
+        """The arguments of the constructor."""
+        placed = ("similarity", "points", "c", "radius")
+        return {k: v for k, v in super().get_config().items() if k not in placed}
+
+    def fused_step(self):
+        """By the op of its own."""
+        return _fused(self)
+
+
+@tf.custom_gradient
+def _directions(rows):
+    """z/‖z‖ [..., D].
+
+    Numerics:
+        The gradient is by hand, so that it is one term. TensorFlow adds three and
+        more in the order in which their buffers come free, which no seed fixes.
+    """
+    squared = tf.reduce_sum(tf.square(rows), axis=-1, keepdims=True)
+    nonzero = squared > 0
+    inverse = tf.math.rsqrt(tf.where(nonzero, squared, tf.ones_like(squared)))
+    directions = inverse * rows
+
+    def grad(upstream):
+        along = tf.reduce_sum(upstream * directions, axis=-1, keepdims=True)
+        return inverse * (upstream - along * directions)
+
+    return directions, grad
+
+
+def _fused(model: SoftmaxRecommender) -> FusedStep:
+    settings = {
+        "place": model.place,
+        "similarity": model.similarity,
+        "c": model.c,
+        "radius": model.radius,
+        "temperature": model.softmax.temperature,
+        "l2": model.l2,
+    }
+    return FusedStep("softmax", model.tables, settings, op="softmax")
+
+
+def _conflict(settings) -> str:
+    bounded = settings["points"] in ("sphere", "clipped")
+    if bounded and not settings["c"] * settings["radius"] ** 2 < 1:
+        return (
+            f"config.radius = {settings['radius']} is not inside the ball of curvature "
+            f"{-settings['c']}; it must be below 1/√c"
+        )
+    return ""
+
+
+_SOFTMAX = (
+    *(
+        option.having(grid=ours(1e-3, 3e-3))
+        if option.name == "learning_rate"
+        else option.having(grid=ours(64, 128, 256))
+        if option.name == "dim"
+        else option.having(grid=None)
+        if option.name in ("optimizer", "batch_size", "dropout")
+        else option
+        for option in TRAINING
+    ),
+    Option(
+        "shared_negatives",
+        "The items drawn for each batch, which all its pairs have as negatives.",
+        range=(1, 1 << 20),
+        grid=ours(256, 512, 1024),
+    ),
+    Option(
+        "shared_sampler",
+        "How they are drawn; in_batch: they are the batch's own positives.",
+        choices=SAMPLERS,
+        off="uniform",
+    ),
+    Option(
+        "log_q",
+        "Whether log of the odds of being drawn is taken off scores.",
+        off=True,
+    ),
+    Option(
+        "mask_known",
+        "Whether what the user has in training is left out of the negatives.",
+        off=False,
+    ),
+    L2.having(grid=ours(0.0, 1e-4, 1e-3)),
+    ITEM_BIAS,
+)
+_TEMPERATURE = Option(
+    "temperature",
+    "What scores are divided by, before the softmax.",
+    range=(1e-6, 1e6),
+)
+DEFINITIONS = (
+    Definition(
+        "mf_softmax",
+        "MF, softmax",
+        MFSoftmax,
+        options=(
+            *_SOFTMAX,
+            _TEMPERATURE.having(grid=ours(0.1, 0.15, 0.2, 0.3)),
+            Option("cosine", "Whether scores are cosines; otherwise, products."),
+        ),
+        reference=True,
+    ),
+    Definition(
+        "hyperml_softmax",
+        "HyperML, softmax",
+        SoftmaxRecommender,
+        options=(
+            *_SOFTMAX,
+            _TEMPERATURE.having(grid=ours(0.4, 0.6, 0.8, 1.2, 1.6)),
+            CURVATURE,
+            Option(
+                "similarity",
+                "What the softmax is of: -d², or the product of points (a control).",
+                choices=SIMILARITIES,
+                off="distance",
+            ),
+            Option(
+                "points",
+                "Where points lie: on a sphere, in it, at exp_0 of rows, in the ball.",
+                choices=PLACES,
+            ),
+            Option(
+                "radius",
+                "Of the sphere; √c times it is below 1.",
+                range=(1e-6, 1e6),
+                grid=ours(0.5, 0.7, 0.85),
+            ),
+        ),
+        hyperbolic=True,
+        alters="hyperml",
+        conflict=_conflict,
+    ),
+)

@@ -8,7 +8,7 @@ from hyperml_tf.geometry import poincare
 from hyperml_tf.kernels.compiler import KernelUnavailable
 from hyperml_tf.kernels.softmax import FusedSoftmaxSteps
 from hyperml_tf.models.softmax import SoftmaxRecommender
-from hyperml_tf.optimizers import LazyAdam, PoincareOptimizer, UnitBallOptimizer
+from hyperml_tf.optimizers import LazyAdam, PoincareOptimizer, in_their_spaces
 
 USERS, ITEMS, BATCH = 40, 70, 37
 RATE = 0.02
@@ -25,21 +25,12 @@ def data(make_interactions, rng):
     return make_interactions([list(items) for items in train], ITEMS)
 
 
-def optimizer_of(model):
-    inner = LazyAdam(RATE)
-    if model.place == "clipped":
-        return UnitBallOptimizer(inner)
-    if model.place == "ball":
-        return PoincareOptimizer(inner, model.c)
-    return inner
-
-
 def trained(data, options, fused, pairs):
     model = SoftmaxRecommender(
         USERS, ITEMS, init_scale=0.9 / options["dim"] ** 0.5, seed=1, **options
     )
     model.adapt(data)
-    optimizer = optimizer_of(model)
+    optimizer = in_their_spaces(LazyAdam(RATE), model.trainable_variables)
     model.compile(optimizer)
     optimizer.build(model.trainable_variables)
     users, pos = (tf.constant(side, tf.int32) for side in pairs)
@@ -65,10 +56,10 @@ CASES = {
     "tangent, flat": dict(points="tangent", c=0.0),
     "ball": dict(points="ball", l2=0.003),
     "dot": dict(points="tangent", c=0.0, similarity="dot", l2=0.01),
-    "popularity": dict(points="sphere", negative_sampler="popularity"),
-    "in batch": dict(points="sphere", negative_sampler="in_batch"),
+    "popularity": dict(points="sphere", shared_sampler="popularity"),
+    "in batch": dict(points="sphere", shared_sampler="in_batch"),
     "known masked": dict(points="sphere", mask_known=True),
-    "no correction": dict(negative_sampler="popularity", log_q=False),
+    "no correction": dict(shared_sampler="popularity", log_q=False),
 }
 
 
@@ -78,7 +69,7 @@ CASES = {
     [*((case, 5) for case in CASES), ("sphere", 32), ("ball", 32), ("dot", 32)],
 )
 def test_fused_steps_do_what_the_tensorflow_path_does(data, rng, case, dim):
-    options = {"dim": dim, "negatives": 45} | CASES[case]
+    options = {"dim": dim, "shared_negatives": 45} | CASES[case]
     count = 3 * BATCH + 11  # the last batch is smaller
     pairs = rng.integers(USERS, size=count), rng.integers(ITEMS, size=count)
     ours, our_losses = trained(data, options, True, pairs)
@@ -91,7 +82,7 @@ def test_fused_steps_do_what_the_tensorflow_path_does(data, rng, case, dim):
 
 def test_fused_steps_have_the_same_bits_each_time(data, rng):
     pairs = rng.integers(USERS, size=90), rng.integers(ITEMS, size=90)
-    options = {"dim": 8, "negatives": 20}
+    options = {"dim": 8, "shared_negatives": 20}
     (one, _), (other, _) = (trained(data, options, True, pairs) for _ in range(2))
     for first, second in zip(one.weights, other.weights, strict=True):
         np.testing.assert_array_equal(first, second)
@@ -115,7 +106,7 @@ def test_what_has_no_fused_steps_is_refused(options, optimizer):
 def test_points_that_crowd_near_the_rim_keep_their_distances(rng):
     """There the Gram matrix alone leaves no digit of them: against float64."""
     model = SoftmaxRecommender(
-        USERS, ITEMS, dim=8, points="clipped", radius=0.999, negatives=30
+        USERS, ITEMS, dim=8, points="clipped", radius=0.999, shared_negatives=30
     )
     place = rng.normal(size=8)
     for layer in (model.user_table, model.item_table):
@@ -132,6 +123,6 @@ def test_points_that_crowd_near_the_rim_keep_their_distances(rng):
     own = scores[np.arange(16), pos]
     others = scores[:, drawn] * (drawn != pos[:, None])
     expected = np.mean(-np.log(own / (own + others.sum(axis=1))))
-    steps = FusedSoftmaxSteps(model, UnitBallOptimizer(LazyAdam(0.0)), 16)
+    steps = FusedSoftmaxSteps(model, PoincareOptimizer(LazyAdam(0.0)), 16)
     got = steps(tf.constant(users, tf.int32), tf.constant(pos, tf.int32), None)
     assert float(got["softmax"][0]) == pytest.approx(expected, rel=1e-4)

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from hyperml_tf.models.softmax import SoftmaxRecommender
 from hyperml_tf.optimizers import LazyAdam
-from hyperml_tf.serving import catalogue, exact, space
+from hyperml_tf.serving import catalogue, exact
 
 USERS, ITEMS, DIM = 8, 20, 4
 TOLERANCE = 2e-5  # float32 scores of the order of 10
@@ -24,7 +24,7 @@ CASES = {
 
 
 def model_of(case, **more):
-    options = dict(init_scale=0.4, negatives=6, seed=3, dim=DIM) | CASES[case] | more
+    options = dict(init_scale=0.4, shared_negatives=6, seed=3, dim=DIM) | CASES[case] | more
     return SoftmaxRecommender(USERS, ITEMS, **options)
 
 
@@ -116,7 +116,7 @@ TRAIN = [[0, 4], [5, 2, 11], [1], [7, 19], [3], [2], [2], [19, 5, 0]]
 
 
 def test_known_items_are_masked_and_popular_ones_corrected(make_interactions):
-    options = dict(mask_known=True, negative_sampler="popularity")
+    options = dict(mask_known=True, shared_sampler="popularity")
     model = model_of("sphere", **options)
     model.adapt(make_interactions(TRAIN, ITEMS))
     counts = np.bincount(np.concatenate(TRAIN), minlength=ITEMS)
@@ -169,9 +169,9 @@ def test_the_catalogue_is_ordered_as_pairs_score(case, bias, rng):
 @pytest.mark.parametrize("case", CASES)
 def test_the_exact_index_gives_the_models_order(case):
     model = model_of(case)
-    points = space.points_of(model)
+    points = model.retrieval_points()
     index = exact.ExactIndex(
-        catalogue.Catalogue(points.space, points.items), points.users
+        catalogue.Catalogue(points.measure, points.items), points.users
     )
     found, _ = index.top(points.users, tf.fill([USERS, 1], ITEMS), tf.constant(7))
     rows = [t.table.numpy() for t in (model.user_table, model.item_table)]

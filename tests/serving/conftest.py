@@ -60,7 +60,7 @@ def models(interactions):
     metric = {"margin": 0.5, **TABLES}
     hyperbolic = {"distortion_weight": 0.1, **metric}
     popularity = Popularity(USERS, ITEMS)
-    popularity.adapt(interactions.train_item)
+    popularity.adapt(interactions)
     biased = HyperML(USERS, ITEMS, c=1.0, item_bias=True, **hyperbolic)
     biases = np.random.default_rng(2).normal(size=(ITEMS, 1))
     biased.item_biases.table.assign(biases.astype(np.float32))

@@ -1,16 +1,19 @@
-// The TensorFlow op HypermlSoftmaxSteps around `softmax.h`: inputs checked, variables
-// locked, many steps a call.
+// HypermlSoftmaxSteps: steps with a softmax over candidates that the batch shares.
+
+#ifndef HYPERML_TF_KERNELS_SOFTMAX_OP_H_
+#define HYPERML_TF_KERNELS_SOFTMAX_OP_H_
 
 #include <algorithm>
+#include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
-#include <vector>
 
+#include "buffers.h"
+#include "ids.h"
 #include "softmax.h"
 #include "tensorflow/core/framework/op.h"
 #include "tensorflow/core/framework/op_kernel.h"
-#include "tensorflow/core/framework/resource_mgr.h"
-#include "tensorflow/core/framework/resource_var.h"
 #include "tensorflow/core/framework/shape_inference.h"
 
 namespace hyperml {
@@ -56,42 +59,6 @@ REGISTER_OP("HypermlSoftmaxSteps")
 
 constexpr int kVariables = 6, kOfTable = 3;
 
-absl::Status CheckIds(const tf::Tensor& ids, int64_t rows, const char* name) {
-  const int32_t* begin = ids.flat<int32_t>().data();
-  for (int64_t i = 0; i < ids.NumElements(); ++i) {
-    if (begin[i] < 0 || begin[i] >= rows) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(name, " id ", begin[i], " is not in [0, ", rows, ")"));
-    }
-  }
-  return absl::OkStatus();
-}
-
-// A variable's buffer, writable in place while its mutex is held; in copy-on-read mode,
-// in which no tensor shares it, as TensorFlow's own sparse updates do.
-absl::Status Writable(tf::OpKernelContext* context, tf::Var* variable, int64_t columns,
-                      float** data, int64_t* rows) {
-  tf::Tensor* tensor = variable->tensor();
-  if (!variable->is_initialized || tensor->dtype() != tf::DT_FLOAT ||
-      tensor->dims() != 2 || tensor->dim_size(1) != columns) {
-    return absl::InvalidArgumentError(
-        "tables and slots must be initialised float32 matrices [rows, dim]");
-  }
-  if (!variable->copy_on_read_mode.load()) {
-    if (!tensor->RefCountIsOne()) {
-      tf::Tensor copy;
-      TF_RETURN_IF_ERROR(context->allocate_temp(tf::DT_FLOAT, tensor->shape(), &copy));
-      std::copy_n(tensor->flat<float>().data(), tensor->NumElements(),
-                  copy.flat<float>().data());
-      *tensor = copy;
-    }
-    variable->copy_on_read_mode.store(true);
-  }
-  *data = tensor->flat<float>().data();
-  *rows = tensor->dim_size(0);
-  return absl::OkStatus();
-}
-
 class SoftmaxStepsOp : public tf::OpKernel {
  public:
   explicit SoftmaxStepsOp(tf::OpKernelConstruction* context) : OpKernel(context) {
@@ -127,27 +94,14 @@ class SoftmaxStepsOp : public tf::OpKernel {
 
   void Compute(tf::OpKernelContext* context) override {
     // The trainer's workspace is one; a kernel can be run by two graph executions.
-    tf::mutex_lock alone(mutex_);
-    std::vector<tf::core::RefCountPtr<tf::Var>> variables(kVariables);
-    std::vector<tf::mutex*> mutexes;
-    for (int i = 0; i < kVariables; ++i) {
-      OP_REQUIRES_OK(context, tf::LookupResource(context, tf::HandleFromInput(context, i),
-                                                 &variables[i]));
-      mutexes.push_back(variables[i]->mu());
-    }
-    // One order for all, by address, as TensorFlow's own updates lock.
-    std::sort(mutexes.begin(), mutexes.end());
-    OP_REQUIRES(context,
-                std::adjacent_find(mutexes.begin(), mutexes.end()) == mutexes.end(),
-                absl::InvalidArgumentError("a variable is given twice"));
-    std::vector<tf::mutex_lock> locks;
-    locks.reserve(kVariables);
-    for (tf::mutex* mutex : mutexes) locks.emplace_back(*mutex);
+    std::lock_guard<std::mutex> alone(mutex_);
+    LockedVariables variables;
+    OP_REQUIRES_OK(context, variables.Lock(context, kVariables));
     float* data[kVariables];
     int64_t sizes[kVariables];
     for (int i = 0; i < kVariables; ++i) {
-      OP_REQUIRES_OK(context, Writable(context, variables[i].get(), settings_.dim,
-                                       &data[i], &sizes[i]));
+      OP_REQUIRES_OK(context, WritableBuffer(context, variables[i], settings_.dim,
+                                             &data[i], &sizes[i]));
       OP_REQUIRES(context, sizes[i] == sizes[i - i % kOfTable],
                   absl::InvalidArgumentError("a slot is not of its table's shape"));
     }
@@ -167,8 +121,6 @@ class SoftmaxStepsOp : public tf::OpKernel {
     const int64_t count = user.NumElements(), batch_size = settings_.batch_size;
     const int64_t steps = (count + batch_size - 1) / batch_size;
     const bool in_batch = candidate.NumElements() == 0;
-    OP_REQUIRES(context, pos_item.NumElements() == count,
-                absl::InvalidArgumentError("users and positives differ in number"));
     OP_REQUIRES(context,
                 in_batch || (candidate.dims() == 2 && candidate.dim_size(0) == steps),
                 absl::InvalidArgumentError("candidates must be [steps, n]"));
@@ -178,9 +130,9 @@ class SoftmaxStepsOp : public tf::OpKernel {
     const bool known = known_split.NumElements() != 0;
     OP_REQUIRES(context, !known || known_split.NumElements() == users.size + 1,
                 absl::InvalidArgumentError("known_split must be [users + 1]"));
-    OP_REQUIRES_OK(context, CheckIds(user, users.size, "user"));
-    OP_REQUIRES_OK(context, CheckIds(pos_item, items.size, "item"));
-    OP_REQUIRES_OK(context, CheckIds(candidate, items.size, "item"));
+    OP_REQUIRES_OK(context, CheckIds(user, count, users.size, "user"));
+    OP_REQUIRES_OK(context, CheckIds(pos_item, count, items.size, "item"));
+    OP_REQUIRES_OK(context, CheckRows(candidate, items.size, "item"));
     const int64_t first_step = input(6).scalar<int64_t>()();
     const float learning_rate = input(7).scalar<float>()();
 
@@ -209,7 +161,7 @@ class SoftmaxStepsOp : public tf::OpKernel {
   }
 
   SoftmaxSettings settings_;
-  tf::mutex mutex_;
+  std::mutex mutex_;
   std::unique_ptr<SoftmaxTrainer> trainer_;
 };
 
@@ -218,3 +170,5 @@ REGISTER_KERNEL_BUILDER(Name("HypermlSoftmaxSteps").Device(tf::DEVICE_CPU),
 
 }  // namespace
 }  // namespace hyperml
+
+#endif  // HYPERML_TF_KERNELS_SOFTMAX_OP_H_
