@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from hyperml_tf.models.softmax import SoftmaxRecommender
+from hyperml_tf.models.softmax import MFSoftmax, SoftmaxRecommender
 from hyperml_tf.optimizers import LazyAdam
-from hyperml_tf.serving import catalogue, exact
 
 USERS, ITEMS, DIM = 8, 20, 4
 TOLERANCE = 2e-5  # float32 scores of the order of 10
@@ -166,19 +165,6 @@ def test_the_catalogue_is_ordered_as_pairs_score(case, bias, rng):
         np.testing.assert_array_equal(np.argsort(values, axis=1), order)
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_the_exact_index_gives_the_models_order(case):
-    model = model_of(case)
-    points = model.retrieval_points()
-    index = exact.ExactIndex(
-        catalogue.Catalogue(points.measure, points.items), points.users
-    )
-    found, _ = index.top(points.users, tf.fill([USERS, 1], ITEMS), tf.constant(7))
-    rows = [t.table.numpy() for t in (model.user_table, model.item_table)]
-    formula = np.array([[slow_score(model, u, v) for v in rows[1]] for u in rows[0]])
-    np.testing.assert_array_equal(found, np.argsort(-formula, axis=1)[:, :7])
-
-
 def test_the_flat_twin_of_a_sphere_is_the_cosine_model():
     radius, temperature = 0.7, 1.2
     flat = model_of("sphere", c=0.0, radius=radius, temperature=temperature)
@@ -188,6 +174,20 @@ def test_the_flat_twin_of_a_sphere_is_the_cosine_model():
         for model in (flat, cosine)
     ]
     assert losses[0] == pytest.approx(losses[1], rel=TOLERANCE)
+
+
+@pytest.mark.parametrize(("cosine", "case"), [(True, "cosine"), (False, "dot")])
+def test_softmax_mf_is_the_product_of_points_on_a_sphere_or_anywhere(cosine, case):
+    options = dict(init_scale=0.4, shared_negatives=6, seed=3, dim=DIM)
+    model = MFSoftmax(USERS, ITEMS, cosine=cosine, temperature=0.3, **options)
+    same = model_of(case, temperature=0.3)
+    losses = [m.loss_among(USER, POS, CANDIDATES)["total"] for m in (model, same)]
+    assert float(losses[0]) == float(losses[1])
+    again = MFSoftmax.from_config(model.get_config())
+    assert again.get_config() == model.get_config()
+    assert (again.place, again.radius, again.c) == (model.place, 1.0, 0.0)
+    with pytest.raises(TypeError, match="similarity"):
+        MFSoftmax(USERS, ITEMS, similarity="distance")
 
 
 @pytest.mark.parametrize(
