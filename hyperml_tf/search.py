@@ -70,7 +70,9 @@ def main() -> None:
         print(f"  {reached}  {dict(candidate.overrides)}")
     if _RECORD.value:
         name = _RECORD_AS.value or config.model
-        searches.add(pathlib.Path(_RECORD.value), config.dataset, name, found, select_by)
+        searches.add(
+            pathlib.Path(_RECORD.value), config.dataset, name, found, select_by
+        )
     if _OUTPUT.value:
         best = json.dumps(dict(found[0].overrides), indent=1) + "\n"
         write_atomically(pathlib.Path(_OUTPUT.value), best)

@@ -22,6 +22,7 @@ _OPTIMIZERS: dict[type, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     keras.optimizers.SGD: ("sgd", (), ()),
 }
 
+
 def use(
     model: Recommender,
     optimizer: keras.optimizers.Optimizer,
@@ -95,9 +96,7 @@ class FusedSteps:
         batch_size: int,
     ):
         name, self._tables, settings, _ = fused_step_of(model)
-        inner = inner_of(
-            optimizer, self._tables, _OPTIMIZERS, "adam, adagrad and sgd"
-        )
+        inner = inner_of(optimizer, self._tables, _OPTIMIZERS, "adam, adagrad and sgd")
         self._op = compiler.library().hyperml_steps
         self._optimizer, self._terms = optimizer, model.terms
         optimizer.build(model.trainable_variables)

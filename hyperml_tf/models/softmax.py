@@ -178,6 +178,10 @@ class SoftmaxRecommender(TableRecommender):
             return tf.matmul(user, item, transpose_b=True)
         return -gram.squared_distances(user, item, self.c)
 
+    def arrange(self, users, pos_items, neg_items, chosen_later=False):
+        """The pairs, once each: negatives of their own are of no use to them."""
+        return users, pos_items, neg_items
+
     def train_loss(self, users, pos_items, neg_items, step=None):
         """Means over the batch; the candidates are drawn here, not `neg_items`.
 

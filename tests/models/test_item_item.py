@@ -101,7 +101,7 @@ def test_ease_takes_its_weights_block_by_block(rng):
 
 def test_ease_refuses_what_does_not_fit_by_name_and_size():
     needed = ease.bytes_needed(200_000)
-    with pytest.raises(InputError, match=r"ease on books: .*200,000 x 200,000 .*itemknn"):
+    with pytest.raises(InputError, match=r"ease on books: .*200,000 x 200,000 .*knn"):
         ease.refuse_if_too_large("books", 200_000, needed - 1)
     ease.refuse_if_too_large("books", 200_000, needed)
 

@@ -23,7 +23,9 @@ CASES = {
 
 
 def model_of(case, **more):
-    options = dict(init_scale=0.4, shared_negatives=6, seed=3, dim=DIM) | CASES[case] | more
+    options = (
+        dict(init_scale=0.4, shared_negatives=6, seed=3, dim=DIM) | CASES[case] | more
+    )
     return SoftmaxRecommender(USERS, ITEMS, **options)
 
 

@@ -175,7 +175,9 @@ def test_what_adapt_fits_is_searched_by_the_metrics_of_finished_runs(tmp_path):
                 task.run.folder.mkdir(parents=True, exist_ok=True)
                 scores = {"ndcg10": 1 / task.config.l2}
                 full = {"ndcg10": task.config.l2}
-                task.run.write_json("metrics.json", {"valid": scores, "valid_full": full})
+                task.run.write_json(
+                    "metrics.json", {"valid": scores, "valid_full": full}
+                )
             return []
 
     data = types.SimpleNamespace(fingerprint="data")
