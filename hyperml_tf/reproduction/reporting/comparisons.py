@@ -20,6 +20,8 @@ from absl import logging
 from hyperml_tf.errors import InputError
 from hyperml_tf.evaluation import significance
 from hyperml_tf.files import write_atomically
+from hyperml_tf.models import DEFINITIONS
+from hyperml_tf.reproduction.reporting import paper
 from hyperml_tf.reproduction.reporting.groups import Group, Results
 from hyperml_tf.training.configuration import Name
 from hyperml_tf.training.run_folder import Run
@@ -48,7 +50,7 @@ def pair(group: Group, other: Group) -> str:
 
 
 def configs(group: Group, other: Group) -> str:
-    """What a comparison is told by: two configurations can have the same label."""
+    """What identifies a comparison: two configurations can have the same label."""
     return f"{group.config_hash} {other.config_hash}"
 
 
@@ -60,7 +62,7 @@ def questions(
     "table2" is HyperML against the best baseline, "lead" the best hyperbolic row
     against the best Euclidean one, options beyond the paper included; "dim" HyperML
     against CML at equal dimension; "variant" every changed configuration against what
-    it changes.
+    it changes; "popularity", on a table of one's own, every row against popularity.
     """
     yield (
         "table2",
@@ -80,6 +82,10 @@ def questions(
     for group in results.groups:
         if group.dataset == dataset:
             yield "variant", group, results.centre(group)
+    if dataset not in paper.DATASET_TITLES:
+        for (of, name), group in results.main.items():
+            if of == dataset and name.model != "popularity":
+                yield "popularity", group, results.row(dataset, "popularity")
 
 
 def compare_all(results: Results, runs: RunsOf) -> pd.DataFrame:
@@ -104,6 +110,9 @@ def _compare(
         both.append({run.seed: run for run in runs.get(key, ())})
     # The seeds that both have: what one seed changes alike for both is no difference.
     seeds = sorted(both[0].keys() & both[1].keys())
+    if not DEFINITIONS[baseline.model].trains and both[1]:  # its one run stands for all
+        (only,) = both[1].values()
+        both[1], seeds = dict.fromkeys(both[0], only), sorted(both[0])
     if not seeds:
         return None
     name = f"{ours.dataset}: {pair(ours, baseline)}"
