@@ -156,7 +156,7 @@ def _runs_of(sources: Sources) -> str:
 
 def _own_section(sources: Sources, shown: dict[str, Table], drawn: Sequence) -> Section:
     mine = sources.own_datasets
-    words = [text for dataset in mine for text in own.sentences(sources, dataset)]
+    words = [" ".join(own.sentences(sources, dataset)) for dataset in mine]
     found = _named(shown, *(f"own_{dataset}" for dataset in mine))
     return Section("own", "Which model won", words, tables=found, figures=drawn)
 

@@ -23,7 +23,7 @@ _LISTS = ("settings", "configurations", "searches")
 #: What may stand as typed digits in a template, and why.
 ALLOWED = {
     "names of metrics, types and formats":
-        r"nDCG@10|HR@10|float32|float64|Keras 2|TF32|SHA-256",
+        r"nDCG@10|HR@10|float32|float64|Keras 2|TF32|SHA-256|\bL2\b",
     "versions": r"Python 3\.11|3\.10 and 3\.12|2\.20|Apache-2\.0",
     "datasets by name": r"MovieLens 100K|Movie1M",
     "places in the paper":
@@ -129,13 +129,14 @@ def _file(*parts: str) -> str:
     return TEMPLATES.joinpath(*parts).read_text(encoding="utf-8").rstrip("\n")
 
 
-def _example(name: str, begin: str = "", end: str = "") -> str:
+def _example(name: str, begin: str = "", end: str | None = "") -> str:
     """An example's code, or the part of it between two lines."""
     lines = (_ROOT / "examples" / name).read_text(encoding="utf-8").splitlines()
     inside: Iterator[str] = iter(lines)
     if begin:
         start = next(i for i, line in enumerate(lines) if line.startswith(begin))
-        stop = next(i for i, line in enumerate(lines) if line.startswith(end))
+        ends = (i for i, line in enumerate(lines) if end and line.startswith(end))
+        stop = next(ends, None)
         inside = iter(lines[start:stop])
     return "\n".join(inside).strip()
 

@@ -213,14 +213,13 @@ class Facts:
             found[answer].append(paper.dataset_title(dataset))
         return found
 
-    def outcome(self, question: str, metric: str, verb: str = "") -> str:
-        """`is ahead of all baselines on none of the four datasets …`."""
+    def outcome(self, question: str, metric: str, rival: str) -> str:
+        """`is ahead of RIVAL on A, and behind on B`, where interval and test agree."""
         found = self._verdicts(question, metric)
         count = sum(map(len, found.values()))
-        verb = verb or "is better than every baseline"
-        text = f"{verb} on {_part(found['holds'], count)}"
+        text = f"is ahead of {rival} on {_part(found['holds'], count)}"
         if found["fails"]:
-            text += f", and worse on {listed(found['fails'])}"
+            text += f" and behind on {listed(found['fails'])}"
         if found["undecided"]:
             text += f" ({listed(found['undecided'])}: no difference beyond chance)"
         return text

@@ -52,9 +52,10 @@ def plain(value: Any) -> str:
     """A count, a name or a setting as it is."""
     if absent(value):
         return BLANK
-    if isinstance(value, float):
-        return f"{value:g}"
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    if isinstance(value, float):  # a frame's counts are floats where some are absent
+        return f"{value:,.0f}" if value.is_integer() else f"{value:g}"
+    counted = isinstance(value, int) and not isinstance(value, bool)
+    return f"{value:,}" if counted else str(value)
 
 
 def listed(names: Sequence[str]) -> str:

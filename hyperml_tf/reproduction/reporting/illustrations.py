@@ -66,7 +66,7 @@ def swept(sources: Sources, folder: pathlib.Path) -> list[Figure]:
 def sweep(results: Results, dataset: str, field: str) -> Drawing:
     """nDCG@10 and HR@10 of HyperML by the swept value, with CML as a level."""
     table = frames.sweeps(results, field)
-    table = table[table["dataset"] == dataset]
+    table = table[table["dataset"] == dataset].astype({"value": float})
     cml = results.of(dataset, "cml")
     drawing, panels = plt.subplots(1, 2, figsize=(8, 3.5))
     for axes, (metric, name) in zip(panels, formats.METRICS.items(), strict=True):
@@ -75,7 +75,7 @@ def sweep(results: Results, dataset: str, field: str) -> Drawing:
             for std, n in zip(table[f"{metric}_std"], table["n"], strict=True)
         ]
         axes.errorbar(
-            table["value"].astype(float), 100 * table[metric].astype(float), yerr=wide,
+            table["value"], 100 * table[metric].astype(float), yerr=wide,
             color=BLUE, marker="o", markersize=4, linewidth=1.4, label="HyperML",
         )  # fmt: skip
         if cml is not None:
@@ -88,7 +88,9 @@ def sweep(results: Results, dataset: str, field: str) -> Drawing:
             )  # fmt: skip
         if field == "c" and min(table["value"]) > 0:
             axes.set_xscale("log", base=2)
-            axes.set_xticks(table["value"], [f"{value:g}" for value in table["value"]])
+            axes.set_xticks(
+                table["value"].tolist(), [f"{value:g}" for value in table["value"]]
+            )
         axes.set(xlabel=f"{_SYMBOLS[field]} (no unit)", ylabel="per cent", title=name)
         axes.margins(y=0.25)
         figures.legend_below(axes)

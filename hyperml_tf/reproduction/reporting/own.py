@@ -141,32 +141,27 @@ def _shown(sources: Sources, group: Group) -> dict[str, float]:
 def sentences(sources: Sources, dataset: str) -> list[str]:
     """Which model won, by how much, and for whom, in words."""
     best = winner(sources, dataset)
-    if not DEFINITIONS[best.model].trains:
-        others = "no trained model is better on validation"
-        return [f"{best.title} is the best on {dataset}: {others}."]
-    asked = frames.tests(sources.results, sources.significance)
-    tests = {
-        t["metric"]: t
-        for t in asked[asked["question"] == "popularity"].to_dict("records")
-        if t["first"] is best and not formats.absent(t["difference"])
-    }
     found = [f"{best.title} is the best model on {dataset} by validation."]
-    if tests:
-        parts = [
-            f"{formats.signed(t['difference'])} points of {t['metric_title']} "
-            f"({formats.interval(t['low'], t['high'])})"
-            for t in tests.values()
-        ]
-        gains = formats.listed(parts)
-        found[0] += f" On the held-out items it is ahead of popularity by {gains}."
-    else:
-        found[0] += (
-            " Train popularity too, to see what it is worth: --models=popularity."
-        )
+    if not DEFINITIONS[best.model].trains:
+        return [*found, "No trained model is better on validation."]
+    asked = frames.tests(sources.results, sources.significance)
+    gains = [
+        f"{formats.signed(test['difference'])} points of {test['metric_title']} "
+        f"({formats.interval(test['low'], test['high'])})"
+        for test in asked[asked["question"] == "popularity"].to_dict("records")
+        if test["first"] is best and not formats.absent(test["difference"])
+    ]
+    floor = sources.results.row(dataset, "popularity")
+    if floor is None or not gains:
+        return [*found, "Train popularity too, to see what the model is worth."]
+    ours, theirs = (formats.percent(g.mean("full_ndcg10")) for g in (best, floor))
+    found += [
+        "Among sampled negatives it is ahead of popularity by "
+        f"{formats.listed(gains)}.",
+        f"In the full catalogue its nDCG@10 is {ours} per cent, popularity's {theirs}.",
+    ]
     groups = sources.strata[sources.strata["dataset"] == dataset]
-    if len(groups):
-        found.append(_for_whom(groups))
-    return found
+    return [*found, _for_whom(groups)] if len(groups) else found
 
 
 def _for_whom(groups: pd.DataFrame) -> str:
@@ -191,7 +186,7 @@ def announced(sources: Sources, datasets: Sequence[str]) -> list[str]:
     """Lines for the terminal: who won, and how to export it."""
     lines = []
     for dataset in datasets:
-        lines.append(sentences(sources, dataset)[0])
+        lines += sentences(sources, dataset)[:3]
         run = folder(sources, winner(sources, dataset))
         if run is not None:
             shown = sources.runs_dir.joinpath(*run.parts[-4:])

@@ -67,7 +67,7 @@ def gather(
     data_dir: pathlib.Path,
     recorded: pd.DataFrame,
     compared: pd.DataFrame,
-    grouped: pd.DataFrame,
+    grouped: pd.DataFrame | None = None,
 ) -> Sources:
     """Reads runs, the record's rows and the datasets' statistics.
 

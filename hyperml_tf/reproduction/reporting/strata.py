@@ -136,8 +136,10 @@ def _quarters(
         yield (f"{least}" if least == most else f"{least}–{most}"), members
 
 
-def merged(recorded: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
+def merged(recorded: pd.DataFrame | None, new: pd.DataFrame) -> pd.DataFrame:
     """Recorded rows, with those of newly compared datasets in their place."""
+    if recorded is None or recorded.empty:
+        return new
     kept = recorded[~recorded["dataset"].isin(set(new["dataset"]))]
     parts = [part for part in (kept, new) if len(part)]
     return pd.concat(parts, ignore_index=True) if parts else recorded

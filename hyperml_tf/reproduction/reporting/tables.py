@@ -101,8 +101,9 @@ def of_results(results: Results, significance: pd.DataFrame) -> list[Table]:
     settings = [text("Dataset", "dataset"), _MODEL, _N, text("Settings", "settings")]
     settings.append(Column("Validation nDCG@10", ("valid_ndcg10",), percent))
     heads = {
-        "Dataset": "dataset", "Model": "model", "Variant": "variant", "Config": "config",
-        "Seeds": "seed", "Epochs": "epochs", "Best epochs": "best_epoch",
+        "Dataset": "dataset", "Model": "model", "Variant": "variant",
+        "Config": "config", "Seeds": "seed", "Epochs": "epochs",
+        "Best epochs": "best_epoch",
         "Commit": "commit", "Device": "device", "Minutes a seed": "minutes",
     }  # fmt: skip
     configurations = [text(head, field) for head, field in heads.items()]
