@@ -146,13 +146,17 @@ def _ranks(run: Run) -> np.ndarray:
 
 
 def merged(recorded: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
-    """New rows in place of recorded, `current` ones, Holm-corrected over datasets."""
+    """Both, Holm-corrected over datasets; of two that compare the same, the newer one.
+
+    One of fewer seeds does not take the place of a recorded one, though.
+    """
     parts = [part for part in (recorded, new) if len(part)]
     if not parts:
         return pd.DataFrame(columns=list(COLUMNS))
     rows = pd.concat(parts)
     key = ["question", "dataset", "metric", "configs"]
-    rows = rows.drop_duplicates(key, keep="last").sort_values(key, ignore_index=True)
+    rows = rows.sort_values("seeds", kind="stable").drop_duplicates(key, keep="last")
+    rows = rows.sort_values(key, ignore_index=True)
     for _, family in rows.groupby(["question", "metric"]):
         rows.loc[family.index, "p_holm"] = significance.holm(family["p"].tolist())
     return rows

@@ -17,6 +17,7 @@ from hyperml_tf.reproduction.reporting import (
     strata,
     tables,
 )
+from hyperml_tf.reproduction.reporting.findings import Findings
 from hyperml_tf.reproduction.reporting.formats import Table
 from hyperml_tf.reproduction.reporting.page import Section, page
 from hyperml_tf.reproduction.reporting.sources import Sources, gather
@@ -108,11 +109,14 @@ def _write_report(sources: Sources, output: pathlib.Path, embeddings: bool) -> N
         built.insert(0, tables.table1(sources.stats))
     built += [own.table(sources, dataset, embeddings) for dataset in mine]
     drawn = {
-        "groups": illustrations.by_group(sources, folder),
+        "groups": illustrations.pictured(sources, folder, "groups"),
         "convergence": illustrations.convergence(sources, folder),
         "sweeps": illustrations.swept(sources, folder),
     }
     explorer: list[Section] = []
+    if of_paper:
+        for name in ("paper", "sweeps", "speed"):
+            drawn[f"picture_{name}"] = illustrations.pictured(sources, folder, name)
     if embeddings:
         # Only here: restoring models and t-SNE take their time to load.
         from hyperml_tf.reproduction.reporting.gallery import Gallery
@@ -193,7 +197,10 @@ def _reproduction(sources, shown, drawn, explorer):
     sections = [
         _own_section(sources, shown, ()),
         Section(
-            "overview", "Results", tables=named("verdicts", "results", "claims", "lead")
+            "overview", "Results",
+            items=Findings(sources.results, sources.significance).lines(),
+            tables=named("verdicts", "results", "claims", "lead"),
+            figures=drawn["picture_paper"],
         ),
         Section("missing", "What is missing, and why", items=sources.absent),
         Section(
@@ -202,7 +209,7 @@ def _reproduction(sources, shown, drawn, explorer):
         ),
         Section(
             "sweeps", "Sweeps of c and γ", tables=named("table4", "figure4"),
-            figures=drawn["sweeps"],
+            figures=[*drawn["picture_sweeps"], *drawn["sweeps"]],
         ),
         Section("groups", "For whom", figures=drawn["groups"]),
         Section(
@@ -215,6 +222,7 @@ def _reproduction(sources, shown, drawn, explorer):
         ),
         *explorer,
         Section("convergence", "Convergence", figures=drawn["convergence"]),
+        Section("speed", "Speed", figures=drawn["picture_speed"]),
         Section(
             "contradictions", "Where the paper contradicts itself",
             items=paper.INCONSISTENCIES,

@@ -91,7 +91,7 @@ def write(facts: Facts, folder: pathlib.Path = _ROOT) -> list[str]:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, text)
-    drawn = pictures.write(facts, folder / "docs" / "images")
+    drawn = pictures.write(facts.shown, folder / "docs" / "images")
     return [*texts, *drawn]
 
 
@@ -100,11 +100,12 @@ def _context(facts: Facts) -> dict:
     methods = {
         name: getattr(facts, name)
         for name in dir(facts)
-        if not name.startswith("_") and name not in ("tables", "datasets")
+        if not name.startswith("_") and name not in ("tables", "datasets", "shown")
     }
     recorded = facts.recorded_paper_datasets
     absent = [d for d in paper.TABLE1 if d not in recorded]
     return methods | {
+        "findings": facts.lines(),
         "tables": facts.tables,
         "table": facts.tables.__getitem__,
         "seeds": missing.SEEDS,

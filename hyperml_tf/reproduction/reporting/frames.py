@@ -30,6 +30,10 @@ CLAIMS = {
     "table3": "HyperTS against HyperML (Table 3, either way)",
     "bpr": "MF-BPR is better than CML on small datasets (§3.2)",
 }
+_TEST = (
+    "question", "dataset", "where", "metric", "metric_title", "first", "second", "one",
+    "other", "difference", "low", "high", "p", "p_holm", "seeds",
+)  # fmt: skip
 _LEAD = "A hyperbolic row leads all Euclidean rows of the table (not in the paper)"
 # Claims that name no winner.
 _EITHER_WAY = ("table3",)
@@ -111,8 +115,7 @@ def tests(results: Results, significance: pd.DataFrame) -> pd.DataFrame:
                     "seeds": answer.get("seeds"),
                 }
             )
-    columns = ["question", "dataset", "metric", "first", "second", "difference"]
-    return pd.DataFrame(found, columns=None if found else columns).astype(object)
+    return pd.DataFrame(found, columns=list(_TEST)).astype(object)
 
 
 def verdict(test: Mapping[str, Any]) -> str:
@@ -134,8 +137,7 @@ def claims(results: Results, asked: pd.DataFrame) -> pd.DataFrame:
             answer = formats.BLANK if open_ else verdict(test)
             found.append({"claim": words, **test, "verdict": answer})
     found += _without_distortion(results, asked) + _best_scale(results, asked)
-    columns = ["claim", "dataset", "metric", "verdict"]
-    return pd.DataFrame(found, columns=None if found else columns).astype(object)
+    return pd.DataFrame(found, columns=["claim", *_TEST, "verdict"]).astype(object)
 
 
 def _corrected(family: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ import io
 import math
 import pathlib
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import matplotlib
 import pandas as pd
@@ -17,9 +17,7 @@ from scipy import stats
 from hyperml_tf.files import replacing
 from hyperml_tf.reproduction import FOLDER
 from hyperml_tf.reproduction.reporting import formats, frames, paper
-
-if TYPE_CHECKING:
-    from hyperml_tf.reproduction.reporting.facts import Facts
+from hyperml_tf.reproduction.reporting.groups import Results
 
 #: Okabe & Ito's colours (2008), told apart by colour-blind readers, on both grounds.
 THEMES: dict[str, dict[str, str]] = {
@@ -33,6 +31,40 @@ THEMES: dict[str, dict[str, str]] = {
     },
 }  # fmt: skip
 _DISK = FOLDER / "disk.csv"
+#: Line of `benchmarks.jsonl` -> what a reader is shown, with colour and line.
+PEERS = {
+    "fit/hyperml/fused": "ours, `fit` with sampling",
+    "step/hyperml/fused": "ours, step alone",
+    "fit/hyperml/tensorflow": "ours, TensorFlow path",
+    "peer/geoopt_sparse": "geoopt, sparse",
+    "peer/keras_adam_fit": "Keras Adam, `fit`",
+    "peer/c": "C, one triplet at a time",
+}
+_LINES = (
+    ("ball", "-"), ("ball", "--"), ("ball", ":"), ("third", "-"), ("fourth", "-"),
+    ("flat", "-"),
+)  # fmt: skip
+
+
+class Shown(NamedTuple):
+    """What pictures are drawn from.
+
+    Attributes:
+        results: grouped runs.
+        asked: `frames.tests` of them.
+        strata: rows of `strata`.
+        benchmarks: lines of `benchmarks.jsonl`.
+    """
+
+    results: Results
+    asked: pd.DataFrame
+    strata: pd.DataFrame
+    benchmarks: list[dict[str, Any]]
+
+    @property
+    def datasets(self) -> list[str]:
+        """Those of the paper's datasets that have rows."""
+        return [d for d in self.results.datasets if d in paper.TABLE1]
 
 
 def _style(theme: Mapping[str, str]) -> dict[str, Any]:
@@ -56,10 +88,11 @@ def half_width(std: float, n: int) -> float:
     return 0.0 if n < 2 else stats.t.ppf(0.975, n - 1) * std / math.sqrt(n)
 
 
-def against_paper(facts: "Facts", theme: Mapping[str, str]) -> Drawing:
+def against_paper(shown: Shown, theme: Mapping[str, str]) -> Drawing | None:
     """Every row's nDCG@10, ours with intervals and the paper's, in both rankings."""
-    frame = frames.rows(facts.results)
-    datasets = facts.recorded_paper_datasets
+    frame, datasets = frames.rows(shown.results), shown.datasets
+    if not datasets:
+        return None
     models = list(dict.fromkeys(frame[frame["dataset"].isin(datasets)]["model"]))
     place = {model: len(models) - i for i, model in enumerate(models)}
     drawing, grid = plt.subplots(
@@ -107,8 +140,9 @@ def against_paper(facts: "Facts", theme: Mapping[str, str]) -> Drawing:
     return drawing
 
 
-def by_group(frame: pd.DataFrame, theme: Mapping[str, str]) -> Drawing | None:
+def by_group(shown: Shown, theme: Mapping[str, str]) -> Drawing | None:
     """Comparisons of `strata` by user activity and item popularity."""
+    frame = shown.strata
     if frame.empty:
         return None
     pairs = list(frame.groupby(["dataset", "one", "other"], sort=False))
@@ -148,36 +182,37 @@ def by_group(frame: pd.DataFrame, theme: Mapping[str, str]) -> Drawing | None:
     return drawing
 
 
-def swept(facts: "Facts", theme: Mapping[str, str]) -> Drawing:
+def swept(shown: Shown, theme: Mapping[str, str]) -> Drawing | None:
     """nDCG@10 by dimension, HyperML beside CML, and by c."""
-    dims = facts.dimension_datasets()
-    scales = facts.swept_datasets("c")
+    by_dim = frames.dimensions(shown.results, shown.asked)
+    by_c = frames.sweeps(shown.results, "c")
+    found = [
+        (kind, dataset, part)
+        for kind, frame in (("dim", by_dim), ("value", by_c))
+        if len(frame)
+        for dataset, part in frame.groupby("dataset", sort=False)
+        if len(part) > 2
+    ]
+    if not found:
+        return None
     drawing, grid = plt.subplots(
-        1, len(dims) + len(scales), squeeze=False,
-        figsize=(3.1 * (len(dims) + len(scales)), 3.3),
-    )  # fmt: skip
-    panels = list(grid[0])
-    for axes, dataset in zip(panels, dims, strict=False):
-        table = facts.tables["dimensions"].of(dataset=dataset).frame
-        for side, colour, label in (
-            ("ball", "ball", "HyperML"),
-            ("flat", "flat", "CML"),
-        ):
-            _line(axes, table, "dim", f"{side}_ndcg10", theme[colour], label)
-        axes.set_title(f"{paper.dataset_title(dataset)}, by dimension")
-        axes.set_xlabel("d")
-    for axes, dataset in zip(panels[len(dims) :], scales, strict=True):
-        table = facts.tables["table4"].of(dataset=dataset).frame
-        _line(axes, table, "value", "ndcg10", theme["ball"], "HyperML")
-        cml = facts.row(dataset, "cml")
-        if cml:
-            axes.axhline(100 * cml.mean("ndcg10"), color=theme["flat"], label="CML")
-        axes.set_title(f"{paper.dataset_title(dataset)}, by curvature")
-        axes.set_xlabel("c")
-    panels[0].set_ylabel("nDCG@10, per cent")
-    drawing.legend(
-        *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2
+        1, len(found), squeeze=False, figsize=(3.1 * len(found), 3.3)
     )
+    for axes, (kind, dataset, part) in zip(grid[0], found, strict=True):
+        title = paper.dataset_title(str(dataset))
+        if kind == "dim":
+            _line(axes, part, kind, "ball_ndcg10", theme["ball"], "HyperML")
+            _line(axes, part, kind, "flat_ndcg10", theme["flat"], "CML")
+            axes.set(title=f"{title}, by dimension", xlabel="d")
+        else:
+            _line(axes, part, kind, "ndcg10", theme["ball"], "HyperML")
+            cml = shown.results.of(str(dataset), "cml")
+            if cml:
+                axes.axhline(100 * cml.mean("ndcg10"), color=theme["flat"], label="CML")
+            axes.set(title=f"{title}, by curvature", xlabel="c")
+    grid[0][0].set_ylabel("nDCG@10, per cent")
+    handles = grid[0][0].get_legend_handles_labels()
+    drawing.legend(*handles, loc="outside lower center", ncols=2)
     return drawing
 
 
@@ -193,24 +228,29 @@ def _line(axes, table: pd.DataFrame, x: str, metric: str, colour: str, label: st
     axes.set_xticks(table[x], [f"{v:g}" for v in table[x]])
 
 
-def speed(facts: "Facts", theme: Mapping[str, str]) -> Drawing:
+def speeds(benchmarks: list[dict[str, Any]]) -> pd.DataFrame:
+    """Triplets a CPU second by rows: ours and peers', from one session."""
+    peers = [line for line in benchmarks if line["name"] == "peer/c"]
+    commits = {line["commit"] for line in peers}
+    found = [
+        {"name": b["name"], "rows": b["rows"], "rate": b["triplets_per_cpu_second"]}
+        for b in benchmarks
+        if b["name"] in PEERS and b["commit"] in commits
+    ]
+    return pd.DataFrame(found, columns=["name", "rows", "rate"])
+
+
+def speed(shown: Shown, theme: Mapping[str, str]) -> Drawing | None:
     """Triplets a CPU second by rows, ours and peers', both axes logarithmic."""
-    frame = facts.speed_frame()
+    frame = speeds(shown.benchmarks)
+    if frame.empty:
+        return None
     drawing, axes = plt.subplots(figsize=(7, 4))
-    colours = ("ball", "ball", "ball", "third", "fourth", "flat")
-    for (name, part), colour in zip(
-        frame.groupby("name", sort=False),
-        _cycle(colours, frame["name"].unique()),
-        strict=True,
-    ):
-        ours = "/hyperml/" in name
-        style = {"fit/hyperml/fused": "-", "step/hyperml/fused": "--"}.get(
-            name, ":" if ours else "-"
-        )
-        part = part.sort_values("rows").drop_duplicates("rows", keep="last")
+    for (name, label), (colour, line) in zip(PEERS.items(), _LINES, strict=True):
+        part = frame[frame["name"] == name].sort_values("rows")
         axes.plot(
-            part["rows"], part["rate"], style, marker="o", markersize=4,
-            color=theme[colour], label=facts.peer_title(name),
+            part["rows"], part["rate"], line, marker="o", markersize=4,
+            color=theme[colour], label=label.replace("`", ""),
         )  # fmt: skip
     axes.set(xscale="log", yscale="log", xlabel="rows of the tables, users and items")
     axes.set_ylabel("triplets a CPU second")
@@ -218,21 +258,14 @@ def speed(facts: "Facts", theme: Mapping[str, str]) -> Drawing:
     return drawing
 
 
-def _cycle(colours, names):
-    order = {
-        "fit/hyperml/fused": 0, "step/hyperml/fused": 1, "fit/hyperml/tensorflow": 2,
-        "peer/geoopt_sparse": 3, "peer/keras_adam_fit": 4, "peer/c": 5,
-    }  # fmt: skip
-    return [colours[order[name]] for name in names]
-
-
 @functools.cache
 def _disk() -> pd.DataFrame:
     return pd.read_csv(_DISK)
 
 
-def disk(facts: "Facts", theme: Mapping[str, str]) -> Drawing:
+def disk(shown: Shown, theme: Mapping[str, str]) -> Drawing:
     """Users and items of a trained model, as Fig. 2 lays them out."""
+    del shown
     frame = _disk()
     drawing, axes = plt.subplots(figsize=(4.8, 4.8))
     axes.add_patch(Circle((0, 0), 1, fill=False, color=theme["soft"], linewidth=1.2))
@@ -264,19 +297,19 @@ def disk_caption() -> str:
 #: File -> what draws it, and its format.
 PICTURES: dict[str, tuple[Callable[..., Drawing | None], str]] = {
     "paper": (against_paper, "svg"),
-    "groups": (lambda facts, theme: by_group(facts.strata, theme), "svg"),
+    "groups": (by_group, "svg"),
     "sweeps": (swept, "svg"),
     "speed": (speed, "svg"),
     "disk": (disk, "png"),
 }
 
 
-def drawn(facts: "Facts", name: str, theme: str) -> bytes | None:
+def drawn(shown: Shown, name: str, theme: str) -> bytes | None:
     """A picture as the content of its file; None where there is nothing to show."""
     draw, ending = PICTURES[name]
     matplotlib.use("agg")
     with plt.rc_context(_style(THEMES[theme])):
-        drawing = draw(facts, THEMES[theme])
+        drawing = draw(shown, THEMES[theme])
         if drawing is None:
             return None
         file = io.BytesIO()
@@ -286,13 +319,13 @@ def drawn(facts: "Facts", name: str, theme: str) -> bytes | None:
     return file.getvalue()
 
 
-def write(facts: "Facts", folder: pathlib.Path) -> list[str]:
+def write(shown: Shown, folder: pathlib.Path) -> list[str]:
     """Writes every picture for both grounds."""
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for name, (_, ending) in PICTURES.items():
         for theme in THEMES:
-            content = drawn(facts, name, theme)
+            content = drawn(shown, name, theme)
             if content is not None:
                 path = folder / f"{name}_{theme}.{ending}"
                 with replacing(path) as file:

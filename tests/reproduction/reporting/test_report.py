@@ -87,7 +87,7 @@ def test_a_run_without_history_is_tabled_without_a_figure(make_run, report):
     (make_run().folder / "history.csv").unlink()
     output = report()
     assert (output / "report.html").exists()
-    assert not (output / "figures").exists()
+    assert not list(output.glob("figures/convergence*"))
 
 
 def test_no_runs_give_one_clear_error(report):
