@@ -237,5 +237,10 @@ def _stop(number: int, frame: object) -> NoReturn:
     raise SystemExit(128 + number)
 
 
-if __name__ == "__main__":
+def run() -> NoReturn:
+    """Runs this command with the flags of the process."""
     sys.exit(main(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    run()

@@ -141,5 +141,10 @@ def _exactness() -> dict:
     return line | {"dataset": config.dataset, "run": run.config_hash, "seed": run.seed}
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """Runs this command with the flags of the process."""
     command_line.run(main, __doc__)
+
+
+if __name__ == "__main__":
+    run()

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from absl import app, flags, logging
 
-from hyperml_tf import kernels, runtime
+from hyperml_tf import kernels, reproduction, runtime
 from hyperml_tf.errors import InputError, RunError
 
 if TYPE_CHECKING:  # else --help would load TensorFlow
@@ -112,7 +112,9 @@ def run(
     _find_matplotlib_a_home()
     app.run(
         lambda arguments: _guarded(lambda: main(*arguments[1:])),
-        flags_parser=lambda arguments: _parse(arguments, description, words),
+        flags_parser=lambda arguments: _parse(
+            arguments, main.__module__, description, words
+        ),
     )
 
 
@@ -127,10 +129,15 @@ def _find_matplotlib_a_home() -> None:
             os.environ["MPLCONFIGDIR"] = folder
 
 
-def _parse(arguments: list[str], description: str, words: Sequence[str]) -> list[str]:
-    if any(a in ("--help", "-h", "-help") for a in arguments[1:]):
-        print(_help(description))
+def _parse(
+    arguments: list[str], module: str, description: str, words: Sequence[str]
+) -> list[str]:
+    arguments = [_with_committed_file(argument) for argument in arguments]
+    asked = [a for a in arguments[1:] if a in ("--help", "-h", "-help")]
+    if asked and not any(a.startswith("--config=") for a in arguments):
+        print(_help(module, description))
         sys.exit(0)
+    arguments = [a for a in arguments if a not in asked]
     try:
         rest = FLAGS(arguments)
     except (flags.Error, InputError) as error:
@@ -139,6 +146,9 @@ def _parse(arguments: list[str], description: str, words: Sequence[str]) -> list
         _fail(f"this model's config has no such field: config.{_unquoted(error)}", 2)
     except Exception as error:  # a config file is the user's code: anything may come
         _fail(f"{type(error).__name__}: {error}", 2)
+    if asked:
+        print(_help(module, description), _fields(), sep="\n\n")
+        sys.exit(0)
     unexpected = [word for word in rest[1:2] if word not in words] or rest[2:]
     if unexpected:
         _fail(f"unexpected argument {unexpected[0]!r}; see --help", 2)
@@ -146,14 +156,24 @@ def _parse(arguments: list[str], description: str, words: Sequence[str]) -> list
     return rest
 
 
+def _with_committed_file(argument: str) -> str:
+    """A path run_configs/FILE that is not below the working folder, in the package."""
+    named = re.fullmatch(r"(|--?config=)run_configs/([\w-]+\.py)(:.*)?", argument)
+    if not named or pathlib.Path("run_configs", named[2]).exists():
+        return argument
+    return f"{named[1]}{reproduction.FOLDER / named[2]}{named[3] or ''}"
+
+
 def _unquoted(error: Exception) -> str:
     # ml_collections passes on the repr of a KeyError: quotes and newlines escaped.
     return re.sub(r"\\n", "; ", str(error)).translate({ord(c): None for c in "\\'\""})
 
 
-def _help(description: str) -> str:
+def _help(module: str, description: str) -> str:
     by_module = FLAGS.flags_by_module_dict()
-    ours = by_module.get(sys.argv[0], []) + by_module.get(__name__, [])
+    # absl knows the program's own module by argv[0].
+    own = sys.argv[0] if module == "__main__" else module
+    ours = by_module.get(own, []) + by_module.get(__name__, [])
     width = max(len(flag.name) for flag in ours)
     lines = [description.strip(), "", "flags:"]
     for flag in ours:
@@ -165,6 +185,13 @@ def _help(description: str) -> str:
             text += f" [{default}]"
         lines.append(f"  --{flag.name:<{width}}  {text}")
     return "\n".join(lines)
+
+
+def _fields() -> str:
+    """The fields of the config that --config names."""
+    from hyperml_tf.training import configuration
+
+    return configuration.described(FLAGS.config)
 
 
 def _guarded(main: Callable[[], int | None]) -> int:

@@ -28,5 +28,10 @@ def main() -> None:
     print(json.dumps(rank(model, data, _SPLIT.value).summary(), indent=1))
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """Runs this command with the flags of the process."""
     command_line.run(main, __doc__)
+
+
+if __name__ == "__main__":
+    run()

@@ -41,5 +41,10 @@ def main() -> None:
         print(table, end="\n\n")
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """Runs this command with the flags of the process."""
     command_line.run(main, __doc__)
+
+
+if __name__ == "__main__":
+    run()

@@ -51,5 +51,10 @@ def main() -> int:
     return 1 if executor.execute(tasks) else 0
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """Runs this command with the flags of the process."""
     command_line.run(main, __doc__)
+
+
+if __name__ == "__main__":
+    run()

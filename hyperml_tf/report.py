@@ -47,5 +47,10 @@ def _path(name: str | None) -> pathlib.Path | None:
     return pathlib.Path(name) if name else None
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """Runs this command with the flags of the process."""
     command_line.run(main, __doc__)
+
+
+if __name__ == "__main__":
+    run()

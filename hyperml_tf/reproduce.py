@@ -91,5 +91,10 @@ def main(word: str | None = None) -> int:
     return code
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """Runs this command with the flags of the process."""
     command_line.run(main, __doc__, words=("demo", "test"))
+
+
+if __name__ == "__main__":
+    run()

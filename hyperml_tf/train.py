@@ -11,7 +11,8 @@ from hyperml_tf import command_line, runtime, training
 _CONFIG = config_flags.DEFINE_config_file(
     "config",
     None,
-    "FILE[:MODEL] holds the settings; --config.FIELD=… changes one.",
+    "FILE[:MODEL] holds the settings; --config.FIELD=… changes one. With it, --help "
+    "lists the model's fields.",
 )
 _SEED = flags.DEFINE_integer(
     "seed", 0, "All randomness starts from this number.", lower_bound=0
@@ -88,5 +89,10 @@ def main() -> None:
     launch.launch(resolved, data, _RUNS_DIR.value, _SEED.value, execution)
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """Runs this command with the flags of the process."""
     command_line.run(main, __doc__)
+
+
+if __name__ == "__main__":
+    run()

@@ -185,9 +185,7 @@ class CsvTable:
             try:
                 next(rows)
                 return all(
-                    row is not None
-                    and other is not None
-                    and [row[place] for place in places] == list(other.values())
+                    [row[place] for place in places] == list(other.values())
                     for row, other in zip(filter(None, rows), columns, strict=True)
                 )
             except (csv.Error, ValueError, IndexError):

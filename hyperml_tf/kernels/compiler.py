@@ -120,29 +120,30 @@ def _compiler() -> list[str]:
 
 
 def _compile(path: pathlib.Path) -> None:
-    compiler, *arguments = _compiler()
-    if shutil.which(compiler) is None:
+    compiler = _compiler()
+    if shutil.which(compiler[0]) is None:
         raise KernelUnavailable(
-            f"the fused kernel needs a C++ compiler and there is no {compiler!r}: "
+            f"the fused kernel needs a C++ compiler and there is no {compiler[0]!r}: "
             "install g++, or set CXX"
         )
     begin = time.monotonic()
-    command = compiler, *arguments, *_FLAGS, *_tensorflow_flags()
+    flags = *_FLAGS, *_tensorflow_flags()
     with (
         files.replacing_path(path) as library,
         tempfile.TemporaryDirectory(dir=path.parent, prefix=".build") as folder,
     ):
         sources = _files("*.cc")
         objects = [os.path.join(folder, f"{source.stem}.o") for source in sources]
-        # A thread a unit: most of the work is reading TensorFlow's headers.
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
             list(
                 pool.map(
-                    lambda source, made: _run(*command, "-c", str(source), "-o", made),
+                    lambda source, made: _run(
+                        *(*compiler, *flags, "-c", str(source), "-o", made)
+                    ),
                     *(sources, objects),
                 )
             )
-        _run(compiler, "-shared", *objects, "-o", str(library), *command[1:])
+        _run(*compiler, "-shared", *objects, "-o", str(library), *flags)
     seconds = time.monotonic() - begin
     logging.info("built the fused kernel in %.0f s: %s", seconds, path)
 

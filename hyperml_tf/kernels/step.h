@@ -3,7 +3,7 @@
 // One step is one batch, with the arithmetic of the TensorFlow path: gather, loss,
 // gradient, gradients of repeated rows summed, update (lazy but for dense Adam),
 // retraction, write-back.
-// Nothing here knows TensorFlow; `steps_op.cc` does.
+// Nothing here knows TensorFlow; `steps_op.h` does.
 
 #ifndef HYPERML_TF_KERNELS_STEP_H_
 #define HYPERML_TF_KERNELS_STEP_H_

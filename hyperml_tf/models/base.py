@@ -1,6 +1,5 @@
 """The one interface of the recommenders, and what the triplet models share."""
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -10,9 +9,9 @@ import tf_keras as keras
 
 from hyperml_tf.data.triplets import Share
 from hyperml_tf.geometry.retrieval import Measure, Points
-from hyperml_tf.geometry.spaces import space_of
 from hyperml_tf.layers import PartOfStep, RowDropout, RowEmbedding
-from hyperml_tf.optimizers import LazyAdam, PoincareOptimizer
+from hyperml_tf.models.options import constructor_defaults
+from hyperml_tf.optimizers import LazyAdam, in_their_spaces
 
 
 class FusedStep(NamedTuple):
@@ -351,33 +350,6 @@ class TableRecommender(Recommender):
 
     def _exact(self, table: RowEmbedding) -> tf.Tensor:
         return tf.cast(table.table, tf.float64)
-
-
-def in_their_spaces(
-    optimizer: keras.optimizers.Optimizer, variables: Sequence[tf.Variable], **options
-) -> keras.optimizers.Optimizer:
-    """`optimizer` within what keeps rows in the space that their table declares.
-
-    Args:
-        optimizer: of the Euclidean step.
-        variables: what it is to train.
-        **options: of `PoincareOptimizer`.
-    """
-    if all(space_of(variable).is_free for variable in variables):
-        return optimizer
-    return PoincareOptimizer(optimizer, **options)
-
-
-def constructor_defaults(model: type) -> dict[str, Any]:
-    """Keywords of a model's constructor, and of those it calls, with their defaults."""
-    found: dict[str, Any] = {}
-    for owner in model.__mro__[: model.__mro__.index(Recommender) + 1]:
-        if "__init__" in vars(owner):
-            taken = inspect.signature(vars(owner)["__init__"]).parameters.values()
-            for given in taken:
-                if given.kind is given.KEYWORD_ONLY and given.name != "embedding":
-                    found.setdefault(given.name, given.default)
-    return found
 
 
 def as_matrix(neg_items: tf.Tensor) -> tf.Tensor:

@@ -7,13 +7,13 @@ from hyperml_tf.geometry.spaces import UnitBall
 from hyperml_tf.layers import PullPushLoss, UnitBallEmbedding
 from hyperml_tf.layers.embedding import SERIALIZABLE
 from hyperml_tf.models.base import FusedStep, TableRecommender, as_matrix
-from hyperml_tf.models.definition import (
+from hyperml_tf.models.definition import Definition
+from hyperml_tf.models.options import (
     ITEM_BIAS,
     NEGATIVES,
     PULL_PUSH,
     TRAINING,
     TRIPLETS,
-    Definition,
     Option,
 )
 

@@ -6,14 +6,9 @@ from hyperml_tf.geometry import lift, poincare
 from hyperml_tf.layers import GyrovectorDistance
 from hyperml_tf.layers.embedding import SERIALIZABLE
 from hyperml_tf.models.base import FusedStep, TableRecommender
-from hyperml_tf.models.definition import (
-    CURVATURE,
-    TRAINING,
-    TRIPLETS,
-    Definition,
-    Option,
-)
+from hyperml_tf.models.definition import Definition
 from hyperml_tf.models.hyperml import points_of_tangents
+from hyperml_tf.models.options import CURVATURE, TRAINING, TRIPLETS, Option
 
 
 @SERIALIZABLE

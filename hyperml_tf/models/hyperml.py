@@ -14,14 +14,14 @@ from hyperml_tf.layers import (
 )
 from hyperml_tf.layers.embedding import SERIALIZABLE
 from hyperml_tf.models.base import FusedStep, TableRecommender
-from hyperml_tf.models.definition import (
+from hyperml_tf.models.definition import Definition
+from hyperml_tf.models.options import (
     CURVATURE,
     ON_BALL,
     OPTIMIZER,
     PULL_PUSH,
     TRAINING,
     TRIPLETS,
-    Definition,
     Option,
     paper,
 )

@@ -6,13 +6,8 @@ import tf_keras as keras
 from hyperml_tf.layers import PullPushLoss, UnitBallEmbedding
 from hyperml_tf.layers.embedding import SERIALIZABLE
 from hyperml_tf.models.base import FusedStep, TableRecommender
-from hyperml_tf.models.definition import (
-    PULL_PUSH,
-    TRAINING,
-    TRIPLETS,
-    Definition,
-    Option,
-)
+from hyperml_tf.models.definition import Definition
+from hyperml_tf.models.options import PULL_PUSH, TRAINING, TRIPLETS, Option
 
 
 @SERIALIZABLE

@@ -5,7 +5,8 @@ import tensorflow as tf
 from hyperml_tf.geometry.retrieval import InnerProduct
 from hyperml_tf.layers.embedding import SERIALIZABLE
 from hyperml_tf.models.base import FusedStep, TableRecommender
-from hyperml_tf.models.definition import L2, TRAINING, TRIPLETS, Definition
+from hyperml_tf.models.definition import Definition
+from hyperml_tf.models.options import L2, TRAINING, TRIPLETS
 
 
 @SERIALIZABLE

@@ -12,14 +12,8 @@ import tf_keras as keras
 from hyperml_tf.layers import RowDropout, RowEmbedding
 from hyperml_tf.layers.embedding import SERIALIZABLE
 from hyperml_tf.models.base import Recommender, as_matrix, spawn_seeds
-from hyperml_tf.models.definition import (
-    L2,
-    NEGATIVES,
-    TRAINING,
-    Definition,
-    Option,
-    ours,
-)
+from hyperml_tf.models.definition import Definition
+from hyperml_tf.models.options import L2, NEGATIVES, TRAINING, Option, ours
 
 
 class _PointwiseRecommender(Recommender):

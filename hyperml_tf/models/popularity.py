@@ -5,7 +5,8 @@ import tensorflow as tf
 
 from hyperml_tf.layers.embedding import SERIALIZABLE
 from hyperml_tf.models.base import Recommender
-from hyperml_tf.models.definition import EPOCHS, Definition
+from hyperml_tf.models.definition import Definition
+from hyperml_tf.models.options import EPOCHS
 
 
 @SERIALIZABLE

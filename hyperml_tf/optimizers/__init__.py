@@ -1,7 +1,7 @@
 """Optimizers for embedding tables: lazy moments, and rows kept in their space."""
 
 from hyperml_tf.optimizers.lazy import LazyAdam
-from hyperml_tf.optimizers.poincare import PoincareOptimizer
+from hyperml_tf.optimizers.riemannian import PoincareOptimizer, in_their_spaces
 from hyperml_tf.optimizers.riemannian_adam import RiemannianAdam
 
-__all__ = ["LazyAdam", "PoincareOptimizer", "RiemannianAdam"]
+__all__ = ["LazyAdam", "PoincareOptimizer", "RiemannianAdam", "in_their_spaces"]

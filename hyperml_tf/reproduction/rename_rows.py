@@ -1,6 +1,6 @@
 """Maps a record to what models and options are called now; its figures stay.
 
-python -m hyperml_tf.reproduction.rename_rows --folder=run_configs
+python -m hyperml_tf.reproduction.rename_rows [FOLDER]
 
 HyperTS with `score=product` is the model hyperbolic_mf now: its rows move there under
 new hashes, `hyperts+` as the model's own. Other rows keep their hashes and lose
@@ -12,13 +12,10 @@ import csv
 import io
 import json
 import pathlib
+import sys
 from collections.abc import Callable
 
-from absl import flags
-
-from hyperml_tf import command_line
-
-_FOLDER = flags.DEFINE_string("folder", "run_configs", "The record's three tables.")
+from hyperml_tf.reproduction import FOLDER
 
 _OLD, _NEW = "hyperts", "hyperbolic_mf"
 #: The options of HyperTS that told the product, which are none of the model's.
@@ -107,9 +104,9 @@ def _rewrite(path: pathlib.Path, rename: Callable[[list[Row]], object]) -> None:
     path.write_text(text.getvalue())
 
 
-def main() -> None:
-    """Rewrites the three tables."""
-    folder, moved = pathlib.Path(_FOLDER.value), {}
+def main(folder: pathlib.Path) -> None:
+    """Rewrites the three tables of a folder."""
+    moved: dict[str, tuple] = {}
     prints = json.loads((folder / "fingerprints.json").read_text())
     _rewrite(folder / "results.csv", lambda rows: moved.update(results(rows, prints)))
     _rewrite(folder / "significance.csv", lambda rows: comparisons(rows, moved))
@@ -117,4 +114,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    command_line.run(main, __doc__)
+    main(pathlib.Path(sys.argv[1]) if sys.argv[1:] else FOLDER)

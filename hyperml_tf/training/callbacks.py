@@ -56,19 +56,19 @@ class Validation(keras.callbacks.Callback):
     """Scores the validation items and adds the metrics to the epoch's `logs`.
 
     Args:
-        interactions: the prepared dataset.
         epochs: which of them validate.
+        interactions: the prepared dataset.
         rankings: what stands before a metric's name -> how items are ranked for it.
     """
 
     def __init__(
         self,
-        interactions: Interactions,
         epochs: Epochs,
+        interactions: Interactions,
         rankings: Mapping[str, Callable[..., protocol.Ranking]],
     ):
         super().__init__()
-        self.interactions, self.epochs, self.rankings = interactions, epochs, rankings
+        self.epochs, self.interactions, self.rankings = epochs, interactions, rankings
 
     def on_epoch_end(self, epoch, logs=None):
         """Validates, if it is time."""
@@ -84,31 +84,23 @@ class KeepBest(keras.callbacks.Callback):
     """Keeps the weights of the epoch that is best by one of the validation metrics.
 
     Args:
-        epochs: which of them validate.
-        standing: of the run.
         checkpoints: of the run.
         select_by: the metric in `logs`.
     """
 
-    def __init__(
-        self,
-        epochs: Epochs,
-        standing: Standing,
-        checkpoints: Checkpoints,
-        select_by: str = "valid/ndcg10",
-    ):
+    def __init__(self, checkpoints: Checkpoints, select_by: str = "valid/ndcg10"):
         super().__init__()
-        self.epochs, self.standing = epochs, standing
         self.checkpoints, self.select_by = checkpoints, select_by
 
     def on_epoch_end(self, epoch, logs=None):
         """Keeps the weights, if they are better; of equal epochs the first counts."""
-        if not self.epochs.validates(epoch + 1):
+        standing = self.checkpoints.standing
+        if not standing.epochs.validates(epoch + 1):
             return
         score = logs.get(self.select_by, 0.0)  # absent where no user has an item
-        if score > float(self.standing.best_score):
-            self.standing.best_score.assign(score)
-            self.standing.best_epoch.assign(epoch + 1)
+        if score > float(standing.best_score):
+            standing.best_score.assign(score)
+            standing.best_epoch.assign(epoch + 1)
             self.checkpoints.save_best()
 
 
@@ -160,33 +152,30 @@ class TensorBoard(keras.callbacks.Callback):
 class SaveLast(keras.callbacks.Callback):
     """Writes the checkpoint that a resumed run goes on from.
 
+    At every validation, at the last epoch of this process, and every two minutes.
+
     Args:
-        epochs: which of them validate, and the last of this process: all are saved.
         checkpoints: of the run.
         history: written before, so that no epoch of a checkpoint is missing there.
         distribution: of the run.
     """
 
     def __init__(
-        self,
-        epochs: Epochs,
-        checkpoints: Checkpoints,
-        history: History,
-        distribution: Distribution,
+        self, checkpoints: Checkpoints, history: History, distribution: Distribution
     ):
         super().__init__()
-        self.epochs, self.checkpoints = epochs, checkpoints
-        self.history, self.distribution = history, distribution
+        self.checkpoints, self.history = checkpoints, history
+        self.distribution = distribution
         self._saved = time.monotonic()
 
     def on_epoch_end(self, epoch, logs=None):
         """Saves the epoch, if it is time."""
-        done = epoch + 1
+        done, epochs = epoch + 1, self.checkpoints.standing.epochs
         overdue = time.monotonic() - self._saved > _CHECKPOINT_SECONDS
         # Workers save together, as reading Keras's metrics is a sum over all of them.
         if (
-            self.epochs.validates(done)
-            or done == self.epochs.stop
+            epochs.validates(done)
+            or done == epochs.stop
             or self.distribution.chief_says(overdue)
         ):
             self.history.write()
@@ -197,13 +186,13 @@ class SaveLast(keras.callbacks.Callback):
 class Patience(keras.callbacks.Callback):
     """Ends training when validation has not improved for too long."""
 
-    def __init__(self, epochs: Epochs, standing: Standing):
+    def __init__(self, standing: Standing):
         super().__init__()
-        self.epochs, self.standing = epochs, standing
+        self.standing = standing
 
     def on_epoch_end(self, epoch, logs=None):
         """Tells Keras to stop, if patience is exhausted."""
-        if self.standing.is_exhausted(self.epochs):
+        if self.standing.is_exhausted:
             self.model.stop_training = True
 
 
@@ -212,13 +201,12 @@ class ProgressLines(keras.callbacks.Callback):
 
     Args:
         run: named in each line.
-        epochs: of the run.
         standing: of the run.
     """
 
-    def __init__(self, run: Run, epochs: Epochs, standing: Standing):
+    def __init__(self, run: Run, standing: Standing):
         super().__init__()
-        self.epochs, self.standing = epochs, standing
+        self.standing = standing
         self._name = f"{run.dataset}/{run.model} seed {run.seed}:"
 
     def on_train_begin(self, logs=None):
@@ -227,8 +215,8 @@ class ProgressLines(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Logs a line, if it is time."""
-        done, last = epoch + 1, self.epochs.last
-        if not (self.epochs.validates(done) or self._progress.is_due):
+        done, last = epoch + 1, self.standing.epochs.last
+        if not (self.standing.epochs.validates(done) or self._progress.is_due):
             return
         words = [self._name, f"epoch {done}/{last}", f"loss {logs['loss/total']:.4f}"]
         if "valid/ndcg10" in logs:

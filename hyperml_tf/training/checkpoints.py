@@ -35,29 +35,33 @@ class Epochs:
 
 
 class Standing:
-    """How far a run is; lies in its last checkpoint beside weights and slots.
+    """How far a run is; its variables lie in the last checkpoint, beside the model's.
 
     Attributes:
+        epochs: those of the run.
         epoch: epochs done.
         seconds: wall seconds that they took, of all processes that did them.
         best_epoch: the epoch with the best validation score; 0 before the first.
         best_score: that score.
     """
 
-    def __init__(self):
+    def __init__(self, epochs: Epochs):
+        self.epochs = epochs
         self.epoch = tf.Variable(0, dtype=tf.int64)
         self.seconds = tf.Variable(0.0, dtype=tf.float64)
         self.best_epoch = tf.Variable(0, dtype=tf.int64)
         self.best_score = tf.Variable(-1.0, dtype=tf.float64)
 
-    def is_over(self, epochs: Epochs) -> bool:
+    @property
+    def is_over(self) -> bool:
         """Whether the run has had its last epoch, or its patience is exhausted."""
-        return int(self.epoch) >= epochs.last or self.is_exhausted(epochs)
+        return int(self.epoch) >= self.epochs.last or self.is_exhausted
 
-    def is_exhausted(self, epochs: Epochs) -> bool:
+    @property
+    def is_exhausted(self) -> bool:
         """Whether there have been `patience` validations since the best."""
         since_best = int(self.epoch) - int(self.best_epoch)
-        return 0 < epochs.patience * epochs.eval_every <= since_best
+        return 0 < self.epochs.patience * self.epochs.eval_every <= since_best
 
 
 class Checkpoints:
@@ -79,7 +83,7 @@ class Checkpoints:
     ):
         with distribution.scope():
             model.optimizer.build(model.trainable_variables)
-        self._run, self._standing, self._distribution = run, standing, distribution
+        self._run, self.standing, self._distribution = run, standing, distribution
         self._folder = run.folder / "checkpoints"
         self._options = distribution.checkpoint_options
         self._best = tf.train.Checkpoint(model=model)
@@ -107,7 +111,7 @@ class Checkpoints:
             with storage.reading(self._folder, _REMEDY):
                 status = self._last.restore(latest, self._options)
                 status.assert_existing_objects_matched()
-            epoch = int(self._standing.epoch)
+            epoch = int(self.standing.epoch)
             logging.info("resuming %s at epoch %d", self._run.folder, epoch)
         self._distribution.take_from_chief(self._last)
 

@@ -16,7 +16,7 @@ import ml_collections
 from ml_collections import config_dict
 
 from hyperml_tf.models import DEFINITIONS, Definition
-from hyperml_tf.models.definition import NEVER, ConfigError
+from hyperml_tf.models.options import NEVER, ConfigError
 
 #: Marks settings with options beyond the paper.
 BEYOND = "+"
@@ -282,6 +282,5 @@ def described(config: ml_collections.ConfigDict) -> str:
     lines = [f"fields of {definition.title} on {config.dataset or 'a dataset'}:"]
     for option in definition.options:
         flag = f"--config.{option.name}={config[option.name]}"
-        possible = f" [{option.values}]" if option.values else ""
-        lines += [f"  {flag:<34}{possible}", f"      {option.help}"]
+        lines += [f"  {flag:<34} [{option.values}]", f"      {option.help}"]
     return "\n".join(lines)

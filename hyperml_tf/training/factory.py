@@ -7,8 +7,7 @@ import tf_keras as keras
 
 from hyperml_tf.data.interactions import Interactions
 from hyperml_tf.models import Recommender
-from hyperml_tf.models.base import in_their_spaces
-from hyperml_tf.optimizers import LazyAdam, RiemannianAdam
+from hyperml_tf.optimizers import LazyAdam, RiemannianAdam, in_their_spaces
 from hyperml_tf.training.configuration import Configuration
 
 #: Name in configs -> the optimizer at a learning rate.

@@ -119,13 +119,13 @@ class Training:
         # A strategy's replicas share each step, which the fused kernel does alone.
         self.kernel = "tensorflow" if self.distribution.strategy else execution.kernel
         self.wait = execution.wait
-        self.standing = Standing()
         self.epochs = Epochs(
             last=config.epochs,
             eval_every=config.get("eval_every", 1),
             patience=config.get("patience", 0),
             stop=min(execution.stop_epoch or config.epochs, config.epochs),
         )
+        self.standing = Standing(self.epochs)
 
     def complete(self, parts: Sequence[Recommender] = ()) -> dict | None:
         """Does what is left of the run; arguments and result as of `train`."""
@@ -140,7 +140,7 @@ class Training:
             with contextlib.closing(Board(self.run, self.config)) as board:
                 if self.model.trainable_variables:
                     self._fit(board)
-                    if not self.standing.is_over(self.epochs):
+                    if not self.standing.is_over:
                         return None
                 elif self.distribution.is_chief:
                     self._describe_environment()
@@ -169,7 +169,7 @@ class Training:
         checkpoints.restore_last()
         self._describe_environment(kernel=used)
         epochs = range(int(self.standing.epoch), self.epochs.stop)
-        if epochs and not self.standing.is_exhausted(self.epochs):
+        if epochs and not self.standing.is_exhausted:
             each_epoch = self._callbacks(board, checkpoints)
             if self.distribution.name == "parameter_server":
                 parameter_server.fit(
@@ -190,7 +190,7 @@ class Training:
                     verbose=0,
                 )
         self.distribution.end_of_steps()
-        if self.standing.is_over(self.epochs) and self.distribution.is_chief:
+        if self.standing.is_over and self.distribution.is_chief:
             checkpoints.restore_best()
 
     def _sampler(self) -> TripletSampler:
@@ -231,18 +231,20 @@ class Training:
     def _callbacks(
         self, board: Board, checkpoints: Checkpoints
     ) -> list[keras.callbacks.Callback]:
-        epochs, standing = self.epochs, self.standing
-        history = callbacks.History(self.run, standing)
+        history = callbacks.History(self.run, self.standing)
+        validation = callbacks.Validation(
+            self.epochs, self.interactions, callbacks.SAMPLED
+        )
         return [
             StopOnNonFinite(),
-            callbacks.Clock(standing),
-            callbacks.Validation(self.interactions, epochs, callbacks.SAMPLED),
-            callbacks.KeepBest(epochs, standing, checkpoints),
+            callbacks.Clock(self.standing),
+            validation,
+            callbacks.KeepBest(checkpoints),
             history,
             callbacks.TensorBoard(board),
-            callbacks.SaveLast(epochs, checkpoints, history, self.distribution),
-            callbacks.Patience(epochs, standing),
-            callbacks.ProgressLines(self.run, epochs, standing),
+            callbacks.SaveLast(checkpoints, history, self.distribution),
+            callbacks.Patience(self.standing),
+            callbacks.ProgressLines(self.run, self.standing),
         ]
 
     def _describe_environment(self, **known: str) -> None:

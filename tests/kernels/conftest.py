@@ -7,8 +7,7 @@ import tf_keras as keras
 
 from hyperml_tf.kernels import compiler
 from hyperml_tf.models import DEFINITIONS
-from hyperml_tf.models.base import in_their_spaces
-from hyperml_tf.optimizers import LazyAdam
+from hyperml_tf.optimizers import LazyAdam, in_their_spaces
 
 OPTIMIZERS = {
     "adam": lambda rate: LazyAdam(rate),
@@ -31,9 +30,7 @@ def compiled():
         pytest.skip(str(reason))
 
 
-def make(
-    key, optimizer="adam", users=12, items=9, rate=1e-2, rescale=True, **changes
-):  # fmt: skip
+def make(key, optimizer="adam", users=12, items=9, rate=1e-2, rescale=True, **changes):
     """A compiled model with slots; equal arguments give equal bits."""
     options = {
         **dict(dim=16, init_scale=0.1, dropout=0.0, c=1.0, margin=0.5, loss="hinge"),

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from hyperml_tf.kernels.compiler import KernelUnavailable
 from hyperml_tf.kernels.fused import FusedSteps
+from hyperml_tf.models import HyperML
 from tests.kernels.conftest import (
     OPTIMIZERS,
     make,
@@ -142,9 +144,9 @@ def test_steps_equal_the_reference_with_softplus(key, margin, rng):
     [
         ("cml", {"norm_penalty": 0.3}),
         ("hyperml", {"rescale": False}),
-        ("hyperbolic_mf", {"c": 2.0}),
+        ("hyperbolic_mf", {"origin_weight": 0.2, "c": 2.0}),
         ("hyperbolic_mf", {"origin_weight": 0.2}),
-        ("hyperbolic_mf", {"origin_weight": 0.0, "c": 0.0}),
+        ("hyperbolic_mf", {"origin_weight": 0.2, "c": 0.0}),
     ],
 )
 def test_the_options_equal_the_reference(key, control, optimizer, rng):
@@ -358,3 +360,13 @@ def test_the_hardest_negative_is_chosen_before_every_step(key, dropout, rng):
     terms = model.kernel(*model.arrange(users, pos_items, neg_items, chosen_later=True))
     np.testing.assert_array_equal(np.stack(list(terms.values()), axis=1), expected)
     np.testing.assert_array_equal(weights(model), weights(given))
+
+
+def test_a_model_of_ones_own_is_not_stepped_as_its_parent():
+    class Other(HyperML):
+        """Its loss may be another."""
+
+    model = Other(12, 9)
+    model.compile()
+    with pytest.raises(KernelUnavailable, match="Other has no fused kernel"):
+        FusedSteps(model, model.optimizer, BATCH)

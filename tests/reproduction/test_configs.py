@@ -1,5 +1,6 @@
 """Configurations: the committed files, the checks, the hash."""
 
+import dataclasses
 import pathlib
 import re
 
@@ -10,6 +11,7 @@ from hyperml_tf.models.base import TableRecommender
 from hyperml_tf.reproduction import base_of, config_files
 from hyperml_tf.reproduction.reporting.paper import TABLE2_MODELS
 from hyperml_tf.training import configuration as configs
+from hyperml_tf.training import factory
 from hyperml_tf.training.configuration import ConfigError, Name
 
 COMMITTED = sorted(p.stem for p in config_files.FOLDER.glob("*.py"))
@@ -128,6 +130,34 @@ def test_a_config_is_loaded_again_by_its_name(tmp_path, monkeypatch):
     config.variant = "+ dim=8"  # a sweep on top
     assert configs.name_of(config) == cml_beyond
     assert configs.name_of(config_files.load("toys", "cml")) == Name("cml")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "+", "c=0.5", "+ c=0", "rescale=False", "+ c=2 dim=8"]
+)
+def test_a_variant_is_read_and_written_alike(text):
+    config = configs.recorded({"dataset": "toys", "model": "cml", "variant": text})
+    assert config.variant == text == configs.recorded(config.to_dict()).variant
+    assert config.name == Name("cml", beyond=text.startswith("+"))
+    assert len(config.departures) == text.count("=")
+
+
+def test_a_configuration_is_frozen_and_equal_where_its_settings_are():
+    config, same = (configs.resolve(config_files.load("games", "cml")) for _ in "ab")
+    assert config == same and hash(config) == hash(same)
+    assert configs.recorded(config.to_dict()) == config
+    assert config.margin == config.settings["margin"] and "c" not in config
+    assert config.get("c", 1.0) == 1.0
+    with pytest.raises(AttributeError, match="no 'c'"):
+        _ = config.c
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        config.dataset = "ml1m"
+
+
+def test_every_optimizer_that_a_config_can_name_can_be_made():
+    choices = {c for of in DEFINITIONS.values() if of.trains
+               for c in of["optimizer"].choices}  # fmt: skip
+    assert choices == factory.OPTIMIZERS.keys()
 
 
 @pytest.mark.parametrize("model", DEFINITIONS)

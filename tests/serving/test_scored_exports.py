@@ -13,7 +13,7 @@ from hyperml_tf.training import finished, launch, runs
 
 pytestmark = pytest.mark.slow
 
-BIASED, BY_PRODUCT = "hyperml", "hyperts"  # with item biases; scoring by the product
+BIASED = "hyperml"  # with item biases
 TOLERANCE = 1e-5  # float32 logits of order 1, in blocks of other shapes
 
 
@@ -28,7 +28,7 @@ def data(data_dir):
 
 
 @pytest.fixture(
-    scope="module", params=["lrml", "gmf", "mlp", "ncf", BIASED, BY_PRODUCT]
+    scope="module", params=["lrml", "gmf", "mlp", "ncf", BIASED, "hyperbolic_mf"]
 )
 def trained(request, data, root):
     """A finished run's folder and its model."""
@@ -37,8 +37,6 @@ def trained(request, data, root):
     config.learning_rate = 0.02  # so that scores differ after a few steps
     if request.param == BIASED:
         config.item_bias = True
-    if request.param == BY_PRODUCT:
-        config.score = "product"
     config = configs.resolve(config)
     launch.launch(config, data, root / "runs", seed=0)
     run = runs.locate(root / "runs", config, data.fingerprint, 0)

@@ -142,6 +142,25 @@ def test_a_variant_beyond_the_paper_is_held_against_that_row(
     assert (row[1], row[8]) == ("HyperML +", "−100.00")
 
 
+def test_a_model_that_alters_another_is_held_against_that_one(make_run, tmp_path):
+    make_run(model="hyperts", ranks=HALF)
+    make_run(
+        model="hyperbolic_mf", config_hash="b" * 12, ranks=FIRST, origin_weight=0.5
+    )
+    make_run(
+        model="hyperbolic_mf", config_hash="c" * 12, ranks=MISSED, origin_weight=0.0,
+        variant="origin_weight=0.0",
+    )  # fmt: skip
+    none = pd.DataFrame()
+    sources = gather(tmp_path / "runs", tmp_path / "data", none, none)
+    table = claims.variants(sources.results, sources.significance)
+    told = {(row[1], row[2]): row[8] for row in table.rows}  # HR@10
+    assert told == {
+        ("HyperTS", "model hyperbolic_mf, origin_weight 0.5"): "+50.00",
+        ("Hyperbolic MF", "origin_weight 0"): "−100.00",
+    }
+
+
 def test_dimensions_are_compared_at_equal_d(sources, make_run, tmp_path):
     for label, model, ranks in (("1", "hyperml", HALF), ("2", "cml", FIRST)):
         base = {"dim": 64, "init_scale": 0.01}

@@ -1,5 +1,8 @@
 // HypermlShuffle: the order of an epoch.
 
+#ifndef HYPERML_TF_KERNELS_SHUFFLE_OP_H_
+#define HYPERML_TF_KERNELS_SHUFFLE_OP_H_
+
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -97,3 +100,5 @@ REGISTER_KERNEL_BUILDER(Name("HypermlShuffle").Device(tf::DEVICE_CPU), ShuffleOp
 
 }  // namespace
 }  // namespace hyperml
+
+#endif  // HYPERML_TF_KERNELS_SHUFFLE_OP_H_

@@ -1,5 +1,8 @@
 // HypermlTriplets: interactions of a batch, and their negatives.
 
+#ifndef HYPERML_TF_KERNELS_TRIPLETS_OP_H_
+#define HYPERML_TF_KERNELS_TRIPLETS_OP_H_
+
 #include <algorithm>
 #include <cstdint>
 
@@ -112,3 +115,5 @@ REGISTER_KERNEL_BUILDER(Name("HypermlTriplets").Device(tf::DEVICE_CPU), Triplets
 
 }  // namespace
 }  // namespace hyperml
+
+#endif  // HYPERML_TF_KERNELS_TRIPLETS_OP_H_

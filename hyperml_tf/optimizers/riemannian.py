@@ -8,6 +8,8 @@ metric, and since Adam divides by the root of its second moment, it undoes most 
 rescaling.
 """
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 import tf_keras as keras
 
@@ -157,3 +159,18 @@ def _check(inner) -> None:
             f"{kind} does more than its update_step, which is all that "
             "PoincareOptimizer calls; give the optimizer that it is based on"
         )
+
+
+def in_their_spaces(
+    optimizer: keras.optimizers.Optimizer, variables: Sequence[tf.Variable], **options
+) -> keras.optimizers.Optimizer:
+    """`optimizer`, wrapped if a table declares a space that its rows have to stay in.
+
+    Args:
+        optimizer: the optimizer of the Euclidean step.
+        variables: what it is to train.
+        **options: of `PoincareOptimizer`.
+    """
+    if all(space_of(variable).is_free for variable in variables):
+        return optimizer
+    return PoincareOptimizer(optimizer, **options)

@@ -1,6 +1,9 @@
 // HypermlSteps: `step.h` as a TensorFlow op, with inputs checked, variables locked and
 // many steps a call.
 
+#ifndef HYPERML_TF_KERNELS_STEPS_OP_H_
+#define HYPERML_TF_KERNELS_STEPS_OP_H_
+
 #include <algorithm>
 #include <memory>
 #include <mutex>
@@ -241,3 +244,5 @@ REGISTER_KERNEL_BUILDER(Name("HypermlSteps").Device(tf::DEVICE_CPU), StepsOp);
 
 }  // namespace
 }  // namespace hyperml
+
+#endif  // HYPERML_TF_KERNELS_STEPS_OP_H_
