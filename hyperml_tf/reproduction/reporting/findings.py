@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jinja2
 import pandas as pd
 
-from hyperml_tf.reproduction.reporting import formats, frames, paper
+from hyperml_tf.reproduction.reporting import formats, frames, paper, tables
 from hyperml_tf.reproduction.reporting.formats import listed, signed
 from hyperml_tf.reproduction.reporting.groups import Group, Results, differing
 from hyperml_tf.training.configuration import parse_name
@@ -183,6 +183,10 @@ class Findings:
             if found
         ]
         return listed(parts)
+
+    def which_cml(self) -> str:
+        """Where CML (WARP) was tried, and where it stands for CML."""
+        return tables.which_cml(self.results)
 
     def best_rows(self) -> BestRows:
         """Which rows have the highest means among sampled negatives and in full."""

@@ -341,7 +341,9 @@ def changed(group: Group, centre: Group) -> str:
     """`c 2, margin 0.1`: the settings that differ, with the variant's values."""
     fields = sorted(differing(group.config, centre.config) - {"model"})
     off = formats.BLANK
-    return formats.settings({field: group.config.get(field, off) for field in fields})
+    text = formats.settings({field: group.config.get(field, off) for field in fields})
+    other = group.model != centre.model  # a model that alters another's score
+    return f"{DEFINITIONS[group.model].title}: {text}" if other else text
 
 
 def dimensions(results: Results, asked: pd.DataFrame) -> pd.DataFrame:

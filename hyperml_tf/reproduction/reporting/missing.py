@@ -8,7 +8,7 @@ from hyperml_tf.reproduction.reporting import paper
 from hyperml_tf.reproduction.reporting.groups import Results
 
 SEEDS = 5
-#: Files that only the user can put in place.
+#: Datasets whose files nobody can download without asking.
 _BEHIND_FORMS = {
     "yelp": "its files are behind a form at yelp.com/dataset",
     "meetup": "its files are given by the authors of Pham et al. (2015) on request",

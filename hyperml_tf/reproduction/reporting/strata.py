@@ -137,12 +137,16 @@ def _quarters(
 
 
 def merged(recorded: pd.DataFrame | None, new: pd.DataFrame) -> pd.DataFrame:
-    """Recorded rows, with those of newly compared datasets in their place."""
+    """Recorded rows, with those of newly compared datasets in their place.
+
+    A comparison of fewer seeds does not take the place of a recorded one.
+    """
     if recorded is None or recorded.empty:
         return new
-    kept = recorded[~recorded["dataset"].isin(set(new["dataset"]))]
-    parts = [part for part in (kept, new) if len(part)]
-    return pd.concat(parts, ignore_index=True) if parts else recorded
+    had, has = (rows.groupby("dataset")["seeds"].max() for rows in (recorded, new))
+    better = [dataset for dataset in has.index if has[dataset] >= had.get(dataset, 0)]
+    kept = recorded[~recorded["dataset"].isin(better)]
+    return pd.concat([kept, new[new["dataset"].isin(better)]], ignore_index=True)
 
 
 def read(path: pathlib.Path) -> pd.DataFrame:

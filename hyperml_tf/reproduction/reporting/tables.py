@@ -59,7 +59,7 @@ def of_results(results: Results, significance: pd.DataFrame) -> list[Table]:
     """All tables that the record gives."""
     asked = frames.tests(results, significance)
     claims = frames.claims(results, asked)
-    cml = _which_cml(results)
+    cml = which_cml(results)
     of_paper = [_ours_or_paper(DEFINITIONS[m].title, m) for m in paper.TABLE2_MODELS]
     summary, variants = (
         [_WHERE, _MODEL, _N],
@@ -145,8 +145,8 @@ def _relative(head: str, field: str) -> Column:
     return Column(head, (field,), write)
 
 
-def _which_cml(results: Results) -> str:
-    """What stands in the column of CML."""
+def which_cml(results: Results) -> str:
+    """What stands in the column of CML in Table 2."""
     tried = [d for d in results.datasets if results.row(d, "cml_warp")]
     if not tried:
         return "CML has one uniform negative; CML (WARP) was not run."

@@ -153,10 +153,10 @@ def test_a_model_that_alters_another_is_held_against_that_one(make_run, tmp_path
     )  # fmt: skip
     none = pd.DataFrame()
     sources = gather(tmp_path / "runs", tmp_path / "data", none, none)
-    table = claims.variants(sources.results, sources.significance)
-    told = {(row[1], row[2]): row[8] for row in table.rows}  # HR@10
-    assert told == {
-        ("HyperTS", "model hyperbolic_mf, origin_weight 0.5"): "+50.00",
+    table = shown(sources, "variants")
+    found = {(row[1], row[2]): row[8] for row in table.rows}  # HR@10
+    assert found == {
+        ("HyperTS", "Hyperbolic MF: origin_weight 0.5"): "+50.00",
         ("Hyperbolic MF", "origin_weight 0"): "−100.00",
     }
 
