@@ -1,6 +1,6 @@
 """How every figure looks and is written; the convergence figure.
 
-Okabe & Ito's colours (2008), told apart by colour-blind readers.
+The colours are Okabe & Ito's (2008), which colour-blind readers can tell apart.
 """
 
 import dataclasses

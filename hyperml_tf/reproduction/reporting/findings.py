@@ -168,7 +168,8 @@ class Findings:
 
     def full_against(self, name: str, other: str) -> str:
         """In the full catalogue: `is below MF-BPR's on A and B`, by means."""
-        above, below = [], []
+        above: list[str] = []
+        below: list[str] = []
         for dataset in self.recorded_paper_datasets:
             one, two = self.row(dataset, name), self.row(dataset, other)
             if one and two:

@@ -20,7 +20,7 @@ def absent(value: Any) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
-def percent(fraction: float | None, digits: int = 2) -> str:
+def percent(fraction: Any, digits: int = 2) -> str:
     """0.25314 -> "25.31"."""
     return BLANK if absent(fraction) else f"{100 * fraction:.{digits}f}"
 
@@ -31,7 +31,7 @@ def spread(mean: float | None, std: float | None) -> str:
     return text if absent(mean) or absent(std) else f"{text} ± {percent(std)}"
 
 
-def signed(fraction: float | None, digits: int = 2) -> str:
+def signed(fraction: Any, digits: int = 2) -> str:
     """0.0214 -> "+2.14", in percentage points."""
     if absent(fraction):
         return BLANK
@@ -43,7 +43,7 @@ def interval(low: float | None, high: float | None) -> str:
     return BLANK if absent(low) else f"{signed(low)} to {signed(high)}"
 
 
-def probability(p: float | None) -> str:
+def probability(p: Any) -> str:
     """A p-value as one reads it."""
     return BLANK if absent(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
 

@@ -47,6 +47,11 @@ def measured(group: Group | None, prefix: str = "") -> dict[str, float]:
     return found | {f"{prefix}{m}_std": group.std(m) for m in METRICS}
 
 
+def _head(dataset: str, **more: Any) -> dict[str, Any]:
+    """What every row of a dataset begins with."""
+    return {"where": paper.dataset_title(dataset), "dataset": dataset, **more}
+
+
 def _name(group: Group | None) -> str | None:
     return None if group is None else group.title
 
@@ -63,8 +68,7 @@ def rows(results: Results) -> pd.DataFrame:
             continue
         found.append(
             {
-                "dataset": dataset,
-                "where": paper.dataset_title(dataset),
+                **_head(dataset),
                 "name": str(Name(model, beyond)),
                 "model": Name(model, beyond).title,
                 "hyperbolic": DEFINITIONS[model].hyperbolic,
@@ -218,8 +222,8 @@ def best(results: Results) -> pd.DataFrame:
             results.best_euclidean(dataset, metric),
         )
         printed = results.published(dataset, "hyperml").get("ndcg10")
-        row = {"dataset": dataset, "where": paper.dataset_title(dataset)}
-        row |= {"metric": metric, "paper": printed if metric == "ndcg10" else None}
+        row = _head(dataset, metric=metric)
+        row["paper"] = printed if metric == "ndcg10" else None
         for side, group in (("hyperml", hyperml), ("ball", ball), ("flat", flat)):
             if group is not None:
                 row |= {side: group.mean(metric), f"{side}_name": group.title}
@@ -235,8 +239,7 @@ def table2(results: Results, asked: pd.DataFrame) -> pd.DataFrame:
     for dataset, metric in itertools.product(results.datasets, formats.METRICS):
         columns = {model: results.of(dataset, model) for model in paper.TABLE2_MODELS}
         baseline = results.best_baseline(dataset, metric)
-        head = {"where": paper.dataset_title(dataset), "dataset": dataset}
-        head |= {"metric": formats.METRICS[metric]}
+        head = _head(dataset, metric=formats.METRICS[metric])
         ours: dict[str, Any] = {**head, "whose": "ours", "over": _name(baseline)}
         for model, group in columns.items():
             if group is not None:
@@ -264,8 +267,7 @@ def table2_full(results: Results) -> pd.DataFrame:
     """Table 2's twin in the full catalogue."""
     found = []
     for dataset, metric in itertools.product(results.datasets, formats.METRICS):
-        row = {"where": paper.dataset_title(dataset), "dataset": dataset}
-        row |= {"metric": formats.METRICS[metric]}
+        row = _head(dataset, metric=formats.METRICS[metric])
         for model in paper.TABLE2_MODELS:
             group = results.of(dataset, model)
             if group is not None:
@@ -279,8 +281,7 @@ def table3(results: Results) -> pd.DataFrame:
     """Table 3: HyperML and HyperTS, ours and the paper's."""
     found = []
     for dataset, metric in itertools.product(results.datasets, formats.METRICS):
-        head = {"where": paper.dataset_title(dataset), "dataset": dataset}
-        head |= {"metric": formats.METRICS[metric]}
+        head = _head(dataset, metric=formats.METRICS[metric])
         ball, tangent = (results.row(dataset, m) for m in ("hyperml", "hyperts"))
         if ball is None or tangent is None:
             continue
@@ -305,8 +306,7 @@ def table1(stats: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     """Table 1: what was prepared beside what the paper prints."""
     found = []
     for dataset in sorted({*paper.TABLE1, *stats}, key=paper.dataset_order):
-        row: dict[str, Any] = {"where": paper.dataset_title(dataset)}
-        row |= {"dataset": dataset, **dict(stats.get(dataset, {}))}
+        row = _head(dataset) | dict(stats.get(dataset, {}))
         if dataset in paper.TABLE1:
             theirs = paper.TABLE1[dataset]._asdict()
             row |= {f"paper_{name}": value for name, value in theirs.items()}
@@ -355,8 +355,7 @@ def dimensions(results: Results, asked: pd.DataFrame) -> pd.DataFrame:
     found = []
     for dataset in results.datasets:
         for dim, (ball, flat) in results.at_equal_dim(dataset).items():
-            row = {"where": paper.dataset_title(dataset), "dataset": dataset}
-            row |= {"dim": dim, "n": min(ball.n, flat.n)}
+            row = _head(dataset, dim=dim, n=min(ball.n, flat.n))
             row |= measured(ball, "ball_") | measured(flat, "flat_")
             for metric in formats.METRICS:
                 test = answers.get((id(ball), metric), {})
@@ -385,8 +384,7 @@ def sweeps(results: Results, field: str) -> pd.DataFrame:
     for dataset, values in swept(results, field).items():
         cml = results.of(dataset, "cml")
         for value, group in values.items():
-            row = {"where": paper.dataset_title(dataset), "dataset": dataset}
-            row |= {"value": float(value), "n": group.n, **measured(group)}
+            row = _head(dataset, value=float(value), n=group.n, **measured(group))
             row |= {f"over_{m}": relative(group, cml, m) for m in formats.METRICS}
             printed = paper.TABLE4.get(dataset, {}).get(value) if field == "c" else None
             if printed is not None:
@@ -407,8 +405,7 @@ def split_order(results: Results) -> pd.DataFrame:
         by_time, otherwise = results.row(base, model), results.row(dataset, model)
         if by_time is None or otherwise is None:
             continue
-        head = {"where": paper.dataset_title(base), "dataset": base}
-        head |= {"name": model, "model": DEFINITIONS[model].title}
+        head = _head(base, name=model, model=DEFINITIONS[model].title)
         for name, group in (("time", by_time), (order, otherwise)):
             found.append({**head, "order": name, "n": group.n, **measured(group)})
         printed = results.published(base, model)
@@ -450,8 +447,8 @@ def searches(recorded: pd.DataFrame) -> pd.DataFrame:
     found = []
     for (dataset, name), tried in recorded.groupby(["dataset", "model"], sort=False):
         first = tried.iloc[0]
-        row = {"where": paper.dataset_title(dataset), "dataset": dataset}
-        row |= {"name": name, "model": parse_name(name).title, "tried": len(tried)}
+        row = _head(dataset, name=name, model=parse_name(name).title)
+        row["tried"] = len(tried)
         row["chosen"] = formats.settings(json.loads(first["overrides"]))
         row["epochs"] = ", ".join(map(str, sorted(set(tried["epochs"]))))
         found.append(row | {"valid_ndcg10": first["valid_ndcg10"]})

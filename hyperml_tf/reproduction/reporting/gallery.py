@@ -239,8 +239,8 @@ class Gallery:
         note = (
             f"Share of an item's {measures.NEIGHBOURS} nearest items, by the model's "
             "own distance, that share a genre with it: mean over items with a 95 % "
-            "bootstrap interval, and what chance gives when genres are dealt out at "
-            "random (95 % range of 100 permutations)."
+            "bootstrap interval, and what chance gives when genres are shuffled "
+            "at random (95 % range of 100 permutations)."
         )
         title = (
             f"{'Fig. 5 in numbers: g' if self._of_paper else 'G'}enres of nearest items"
@@ -258,7 +258,7 @@ class Gallery:
 
     @property
     def _of_paper(self) -> bool:
-        """Whether the paper is spoken of: not for tables of the user's own alone."""
+        """Whether to mention the paper: not for tables of the user's own alone."""
         sources = self.sources
         return len(sources.own_datasets) < len(sources.results.datasets)
 

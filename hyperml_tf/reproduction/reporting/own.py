@@ -153,7 +153,7 @@ def sentences(sources: Sources, dataset: str) -> list[str]:
     ]
     floor = sources.results.row(dataset, "popularity")
     if floor is None or not gains:
-        return [*found, "Train popularity too, to see what the model is worth."]
+        return [*found, "Train popularity too, to see what the model adds to it."]
     ours, theirs = (formats.percent(g.mean("full_ndcg10")) for g in (best, floor))
     found += [
         "Among sampled negatives it is ahead of popularity by "

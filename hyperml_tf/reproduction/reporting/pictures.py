@@ -19,7 +19,7 @@ from hyperml_tf.reproduction import FOLDER
 from hyperml_tf.reproduction.reporting import formats, frames, paper
 from hyperml_tf.reproduction.reporting.groups import Results
 
-#: Okabe & Ito's colours (2008), told apart by colour-blind readers, on both grounds.
+#: Okabe & Ito's colours (2008), which colour-blind readers can tell apart.
 THEMES: dict[str, dict[str, str]] = {
     "light": {
         "ink": "#1b1f24", "soft": "#5b6570", "grid": "#e3e6ea", "ground": "none",

@@ -89,14 +89,14 @@ def _compare(one: Group, other: Group, runs: RunsOf, data: Interactions) -> list
             _values([of.get(seed, of[min(of)]) for seed in seeds], file) for of in both
         ]
         for kind, counts in _counts(data).items():
-            for group, (label, members) in enumerate(_quarters(counts, values[0])):
+            for place, (label, members) in enumerate(_quarters(counts, values[0])):
                 ours, theirs = (value[members] for value in values)
                 difference = (ours - theirs).round(12)
                 low, high = significance.bootstrap_interval(difference)
                 found.append(
                     {
                         "dataset": one.dataset, "one": one.title, "other": other.title,
-                        "configs": configs(one, other), "kind": kind, "group": group,
+                        "configs": configs(one, other), "kind": kind, "group": place,
                         "label": label, "metric": metric,
                         "one_mean": round(ours.mean(), 6),
                         "other_mean": round(theirs.mean(), 6),

@@ -45,7 +45,7 @@ def noted(
         name: of the table.
         frame: its numbers.
         columns: how they are written.
-        **words: what its note has to be told.
+        **words: what its note has to name.
     """
     parts = re.split(
         r"^# (\w+) \| (.*)$", _NOTES.read_text("utf-8"), flags=re.MULTILINE
