@@ -205,9 +205,3 @@ def write(path: pathlib.Path, rows: pd.DataFrame) -> None:
     rows["p_holm"] = rows["p_holm"].map(lambda p: float(f"{p:.4g}"))
     rows.to_csv(text, index=False, lineterminator="\n")
     write_atomically(path, text.getvalue())
-
-
-def by_cell(rows: pd.DataFrame) -> dict[tuple[str, str, str, str], dict[str, Any]]:
-    """(question, dataset, metric, `configs`) -> its row."""
-    key = ("question", "dataset", "metric", "configs")
-    return {tuple(row[k] for k in key): row for row in rows.to_dict("records")}

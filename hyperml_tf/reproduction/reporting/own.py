@@ -14,7 +14,6 @@ from absl import logging
 
 from hyperml_tf.data.interactions import Interactions
 from hyperml_tf.errors import InputError
-from hyperml_tf.models import DEFINITIONS
 from hyperml_tf.models.base import Recommender
 from hyperml_tf.reproduction.reporting import formats, frames
 from hyperml_tf.reproduction.reporting.formats import Column, Table, mean, text
@@ -142,8 +141,8 @@ def sentences(sources: Sources, dataset: str) -> list[str]:
     """Which model won, by how much, and for whom, in words."""
     best = winner(sources, dataset)
     found = [f"{best.title} is the best model on {dataset} by validation."]
-    if not DEFINITIONS[best.model].trains:
-        return [*found, "No trained model is better on validation."]
+    if best.model == "popularity":
+        return [*found, "No other model is better on validation."]
     asked = frames.tests(sources.results, sources.significance)
     gains = [
         f"{formats.signed(test['difference'])} points of {test['metric_title']} "

@@ -16,7 +16,7 @@ from scipy import stats
 
 from hyperml_tf.files import replacing
 from hyperml_tf.reproduction import FOLDER
-from hyperml_tf.reproduction.reporting import formats, frames, paper
+from hyperml_tf.reproduction.reporting import figures, formats, frames, paper
 from hyperml_tf.reproduction.reporting.groups import Results
 
 #: Okabe & Ito's colours (2008), which colour-blind readers can tell apart.
@@ -68,18 +68,12 @@ class Shown(NamedTuple):
 
 
 def _style(theme: Mapping[str, str]) -> dict[str, Any]:
-    return {
-        "figure.constrained_layout.use": True,
-        "figure.facecolor": theme["ground"], "axes.facecolor": theme["ground"],
-        "savefig.facecolor": theme["ground"],
-        "font.size": 9.5, "axes.titlesize": 10.5, "legend.fontsize": 9,
-        "text.color": theme["ink"], "axes.labelcolor": theme["ink"],
-        "axes.edgecolor": theme["soft"],
-        "xtick.color": theme["soft"], "ytick.color": theme["ink"],
-        "axes.spines.top": False, "axes.spines.right": False,
-        "axes.grid": True, "grid.color": theme["grid"], "axes.axisbelow": True,
-        "legend.frameon": False,
-        "svg.fonttype": "none", "svg.hashsalt": "hyperml",
+    ink, soft, ground = theme["ink"], theme["soft"], theme["ground"]
+    return figures.STYLE | {
+        "figure.facecolor": ground, "axes.facecolor": ground,
+        "savefig.facecolor": ground, "text.color": ink, "axes.labelcolor": ink,
+        "axes.edgecolor": soft, "xtick.color": soft, "ytick.color": ink,
+        "grid.color": theme["grid"], "legend.fontsize": 9,
     }  # fmt: skip
 
 

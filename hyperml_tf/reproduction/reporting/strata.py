@@ -46,13 +46,13 @@ def pairs(results: Results, runs: RunsOf) -> Iterator[tuple[Group, Group]]:
 
     for dataset in results.datasets:
         main = [g for (of, _), g in results.main.items() if of == dataset and here(g)]
-        trained = [g for g in main if DEFINITIONS[g.model].trains]
-        ball = [g for g in trained if DEFINITIONS[g.model].hyperbolic]
-        flat = [g for g in trained if not DEFINITIONS[g.model].hyperbolic]
+        models = [g for g in main if g.model != "popularity"]
+        ball = [g for g in models if DEFINITIONS[g.model].hyperbolic]
+        flat = [g for g in models if not DEFINITIONS[g.model].hyperbolic]
         if dataset not in paper.DATASET_TITLES:
             floor = [g for g in main if g.model == "popularity"]
-            if trained and floor:
-                yield max(trained, key=lambda g: g.mean("valid_ndcg10")), floor[0]
+            if models and floor:
+                yield max(models, key=lambda g: g.mean("valid_ndcg10")), floor[0]
         elif ball and flat:
             first = max(ball, key=lambda g: g.mean("valid_ndcg10"))
             yield first, max(flat, key=lambda g: g.mean("ndcg10"))
