@@ -3,6 +3,7 @@
 import pathlib
 import re
 
+import matplotlib
 import pytest
 
 from hyperml_tf.reproduction import base_of, config_files, record
@@ -10,6 +11,7 @@ from hyperml_tf.reproduction.reporting import documents, pictures
 from hyperml_tf.reproduction.reporting.facts import Facts
 
 ROOT = pathlib.Path(__file__).parents[1]
+REQUIREMENTS = (ROOT / "requirements.txt").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +50,11 @@ def test_every_picture_shows_what_the_record_says_now(facts, name, theme):
     drawn = pictures.drawn(facts.shown, name, theme)
     if drawn is None:
         assert not path.exists()
-    elif ending == "svg":  # text: the same versions draw the same
-        assert path.read_bytes() == drawn
     else:
         assert path.exists()
+        # Other versions of matplotlib place their text a little differently.
+        pinned = f"matplotlib=={matplotlib.__version__} " in REQUIREMENTS
+        assert path.read_bytes() == drawn or ending != "svg" or not pinned
 
 
 def test_the_readme_is_short_and_its_links_lead_somewhere(rendered):
