@@ -11,7 +11,13 @@ from collections.abc import Iterator
 import jinja2
 
 from hyperml_tf.files import write_atomically
-from hyperml_tf.reproduction.reporting import formats, frames, missing, paper, pictures
+from hyperml_tf.reproduction.reporting import (
+    formats,
+    missing,
+    paper,
+    pictures,
+    result_frames,
+)
 from hyperml_tf.reproduction.reporting.facts import Facts
 
 TEMPLATES = pathlib.Path(__file__).parent / "templates"
@@ -144,7 +150,7 @@ def _example(name: str, begin: str = "", end: str | None = "") -> str:
 
 def _best_table(facts: Facts) -> str:
     """The README's table: four columns, each dataset ranked in both ways."""
-    frame = frames.best(facts.results)
+    frame = result_frames.best(facts.results)
     frame = frame[frame["dataset"].isin(facts.recorded_paper_datasets)]
     ranked = {"ndcg10": "100 sampled negatives", "full_ndcg10": "full catalogue"}
     frame = frame.assign(ranked=frame["metric"].map(ranked))

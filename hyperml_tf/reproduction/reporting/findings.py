@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jinja2
 import pandas as pd
 
-from hyperml_tf.reproduction.reporting import formats, frames, paper, tables
+from hyperml_tf.reproduction.reporting import formats, paper, result_frames, tables
 from hyperml_tf.reproduction.reporting.formats import listed, signed
 from hyperml_tf.reproduction.reporting.groups import Group, Results, differing
 from hyperml_tf.training.configuration import parse_name
@@ -37,7 +37,7 @@ class Findings:
 
     def __init__(self, results: Results, significance: pd.DataFrame):
         self.results = results
-        self.asked = frames.tests(results, significance)
+        self.asked = result_frames.tests(results, significance)
 
     def lines(self) -> list[str]:
         """The main findings, a sentence or two each; none without the paper's data."""
@@ -140,7 +140,7 @@ class Findings:
     def _verdicts(self, question: str, metric: str) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {"holds": [], "fails": [], "undecided": []}
         for dataset in self.datasets_of(question):
-            answer = frames.verdict(self._tests(question, dataset, metric)[0])
+            answer = result_frames.verdict(self._tests(question, dataset, metric)[0])
             found[answer].append(paper.dataset_title(dataset))
         return found
 
@@ -191,7 +191,7 @@ class Findings:
 
     def best_rows(self) -> BestRows:
         """Which rows have the highest means among sampled negatives and in full."""
-        frame = frames.rows(self.results)
+        frame = result_frames.rows(self.results)
         frame = frame[frame["dataset"].isin(self.recorded_paper_datasets)]
         frame = frame[frame["n"].astype(int) > 0]
         winners = {
@@ -246,12 +246,12 @@ class Findings:
 
     def swept_datasets(self, field: str) -> list[str]:
         """Datasets with at least three values of a sweep."""
-        found = frames.swept(self.results, field)
+        found = result_frames.swept(self.results, field)
         return [d for d, values in found.items() if len(values) > 2]
 
     def best_value(self, dataset: str, field: str, metric: str = "ndcg10") -> str:
         """The value of a sweep with the highest mean."""
-        values = frames.swept(self.results, field)[dataset]
+        values = result_frames.swept(self.results, field)[dataset]
         return f"{max(values, key=lambda v: values[v].mean(metric)):g}"
 
     def paper_best_c(self, dataset: str) -> str:
@@ -285,7 +285,7 @@ class Findings:
 
     def level_gaps(self) -> list[str]:
         """Ours minus the paper's nDCG@10 of HyperML."""
-        frame = frames.rows(self.results).query("name == 'hyperml'")
+        frame = result_frames.rows(self.results).query("name == 'hyperml'")
         return [
             f"{signed(row['gap_ndcg10'])} on {row['where']}"
             for row in frame.to_dict("records")

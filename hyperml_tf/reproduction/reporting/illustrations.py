@@ -7,7 +7,13 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure as Drawing
 
 from hyperml_tf.reproduction import FOLDER
-from hyperml_tf.reproduction.reporting import figures, formats, frames, paper, pictures
+from hyperml_tf.reproduction.reporting import (
+    figures,
+    formats,
+    paper,
+    pictures,
+    result_frames,
+)
 from hyperml_tf.reproduction.reporting.figures import BLUE, GREY, VERMILLION, Figure
 from hyperml_tf.reproduction.reporting.groups import Results
 from hyperml_tf.reproduction.reporting.sources import Sources
@@ -43,7 +49,7 @@ def swept(sources: Sources, folder: pathlib.Path) -> list[Figure]:
     """Fig. 4, and Table 4 as a figure."""
     drawn = []
     for field, number in (("distortion_weight", "figure4"), ("c", "table4")):
-        for dataset in frames.swept(sources.results, field):
+        for dataset in result_frames.swept(sources.results, field):
             symbol, where = _SYMBOLS[field], paper.dataset_title(dataset)
             title = f"HyperML on {where} by {symbol}"
             caption = (
@@ -67,7 +73,7 @@ def swept(sources: Sources, folder: pathlib.Path) -> list[Figure]:
 
 def sweep(results: Results, dataset: str, field: str) -> Drawing:
     """nDCG@10 and HR@10 of HyperML by the swept value, with CML as a level."""
-    table = frames.sweeps(results, field)
+    table = result_frames.sweeps(results, field)
     table = table[table["dataset"] == dataset].astype({"value": float})
     cml = results.of(dataset, "cml")
     drawing, panels = plt.subplots(1, 2, figsize=(8, 3.5))
@@ -132,7 +138,7 @@ def pictured(sources: Sources, folder: pathlib.Path, name: str) -> list[Figure]:
     lines = benchmarks.read_text().splitlines() if name == "speed" else []
     shown = pictures.Shown(
         sources.results,
-        frames.tests(sources.results, sources.significance),
+        result_frames.tests(sources.results, sources.significance),
         sources.strata[of_results],
         [json.loads(line) for line in lines],
     )

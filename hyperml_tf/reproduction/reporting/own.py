@@ -15,7 +15,7 @@ from absl import logging
 from hyperml_tf.data.interactions import Interactions
 from hyperml_tf.errors import InputError
 from hyperml_tf.models.base import Recommender
-from hyperml_tf.reproduction.reporting import formats, frames
+from hyperml_tf.reproduction.reporting import formats, result_frames
 from hyperml_tf.reproduction.reporting.formats import Column, Table, mean, text
 from hyperml_tf.reproduction.reporting.groups import Group
 from hyperml_tf.reproduction.reporting.sources import Sources
@@ -80,14 +80,14 @@ def table(sources: Sources, dataset: str, restore: bool) -> Table:
         restore: whether to restore models, which coverage and novelty need.
     """
     results = sources.results
-    asked = frames.tests(results, sources.significance)
+    asked = result_frames.tests(results, sources.significance)
     against = asked[asked["question"] == "popularity"].to_dict("records")
     tests = {(id(t["first"]), t["metric"]): t for t in against}
     rows = []
     for (of, _), group in results.main.items():
         if of != dataset:
             continue
-        row = {"model": group.title, "n": group.n, **frames.measured(group)}
+        row = {"model": group.title, "n": group.n, **result_frames.measured(group)}
         for metric in formats.METRICS:
             test = tests.get((id(group), metric), {})
             for key in ("difference", "low", "high"):
@@ -143,7 +143,7 @@ def sentences(sources: Sources, dataset: str) -> list[str]:
     found = [f"{best.title} is the best model on {dataset} by validation."]
     if best.model == "popularity":
         return [*found, "No other model is better on validation."]
-    asked = frames.tests(sources.results, sources.significance)
+    asked = result_frames.tests(sources.results, sources.significance)
     gains = [
         f"{formats.signed(test['difference'])} points of {test['metric_title']} "
         f"({formats.interval(test['low'], test['high'])})"

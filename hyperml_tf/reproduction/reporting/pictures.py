@@ -16,7 +16,7 @@ from scipy import stats
 
 from hyperml_tf.files import replacing
 from hyperml_tf.reproduction import FOLDER
-from hyperml_tf.reproduction.reporting import figures, formats, frames, paper
+from hyperml_tf.reproduction.reporting import figures, formats, paper, result_frames
 from hyperml_tf.reproduction.reporting.groups import Results
 
 #: Okabe & Ito's colours (2008), which colour-blind readers can tell apart.
@@ -51,7 +51,7 @@ class Shown(NamedTuple):
 
     Attributes:
         results: grouped runs.
-        asked: `frames.tests` of them.
+        asked: `result_frames.tests` of them.
         strata: rows of `strata`.
         benchmarks: lines of `benchmarks.jsonl`.
     """
@@ -84,7 +84,7 @@ def half_width(std: float, n: int) -> float:
 
 def against_paper(shown: Shown, theme: Mapping[str, str]) -> Drawing | None:
     """Every row's nDCG@10, ours with intervals and the paper's, in both rankings."""
-    frame, datasets = frames.rows(shown.results), shown.datasets
+    frame, datasets = result_frames.rows(shown.results), shown.datasets
     if not datasets:
         return None
     models = list(dict.fromkeys(frame[frame["dataset"].isin(datasets)]["model"]))
@@ -178,8 +178,8 @@ def by_group(shown: Shown, theme: Mapping[str, str]) -> Drawing | None:
 
 def swept(shown: Shown, theme: Mapping[str, str]) -> Drawing | None:
     """nDCG@10 by dimension, HyperML beside CML, and by c."""
-    by_dim = frames.dimensions(shown.results, shown.asked)
-    by_c = frames.sweeps(shown.results, "c")
+    by_dim = result_frames.dimensions(shown.results, shown.asked)
+    by_c = result_frames.sweeps(shown.results, "c")
     found = [
         (kind, dataset, part)
         for kind, frame in (("dim", by_dim), ("value", by_c))

@@ -12,7 +12,7 @@ import jinja2
 import pandas as pd
 
 from hyperml_tf.models import DEFINITIONS
-from hyperml_tf.reproduction.reporting import formats, frames, paper
+from hyperml_tf.reproduction.reporting import formats, paper, result_frames
 from hyperml_tf.reproduction.reporting.formats import (
     BLANK,
     METRICS,
@@ -51,14 +51,14 @@ def noted(
         r"^# (\w+) \| (.*)$", _NOTES.read_text("utf-8"), flags=re.MULTILINE
     )
     place = parts.index(name)
-    note = jinja2.Template(parts[place + 2]).render(level=frames.LEVEL, **words)
+    note = jinja2.Template(parts[place + 2]).render(level=result_frames.LEVEL, **words)
     return Table(name, parts[place + 1], frame, columns, " ".join(note.split()))
 
 
 def of_results(results: Results, significance: pd.DataFrame) -> list[Table]:
     """All tables that the record gives."""
-    asked = frames.tests(results, significance)
-    claims = frames.claims(results, asked)
+    asked = result_frames.tests(results, significance)
+    claims = result_frames.claims(results, asked)
     cml = which_cml(results)
     of_paper = [_ours_or_paper(DEFINITIONS[m].title, m) for m in paper.TABLE2_MODELS]
     summary, variants = (
@@ -109,19 +109,23 @@ def of_results(results: Results, significance: pd.DataFrame) -> list[Table]:
     configurations = [text(head, field) for head, field in heads.items()]
     return [
         _glance(claims),
-        noted("results", frames.rows(results), summary),
-        noted("table2", frames.table2(results, asked), table2, which_cml=cml),
-        noted("table2_full", frames.table2_full(results), [_WHERE, _METRIC, *of_paper]),
-        noted("table3", frames.table3(results), table3),
+        noted("results", result_frames.rows(results), summary),
+        noted("table2", result_frames.table2(results, asked), table2, which_cml=cml),
+        noted(
+            "table2_full",
+            result_frames.table2_full(results),
+            [_WHERE, _METRIC, *of_paper],
+        ),
+        noted("table3", result_frames.table3(results), table3),
         _sweep(results, "c", cml),
         _sweep(results, "distortion_weight", cml),
         noted("claims", claims, claimed),
-        noted("lead", frames.lead(results, asked), lead),
-        noted("variants", frames.variants(results, asked), variants),
-        noted("dimensions", frames.dimensions(results, asked), dimensions),
-        noted("split_order", frames.split_order(results), order),
-        noted("settings", frames.settings(results), settings),
-        noted("configurations", frames.configurations(results), configurations),
+        noted("lead", result_frames.lead(results, asked), lead),
+        noted("variants", result_frames.variants(results, asked), variants),
+        noted("dimensions", result_frames.dimensions(results, asked), dimensions),
+        noted("split_order", result_frames.split_order(results), order),
+        noted("settings", result_frames.settings(results), settings),
+        noted("configurations", result_frames.configurations(results), configurations),
     ]
 
 
@@ -195,7 +199,7 @@ def _sweep(results: Results, field: str, cml: str) -> Table:
     columns = [_WHERE, Column("c" if field == "c" else "γ", ("value",)), _N]
     for key, title in METRICS.items():
         columns += [mean(title, key), _relative("over CML", f"over_{key}")]
-    frame = frames.sweeps(results, field)
+    frame = result_frames.sweeps(results, field)
     if field == "c":
 
         def write(value: float, metric: str) -> str:
@@ -223,7 +227,7 @@ def table1(stats: Mapping[str, Mapping[str, Any]]) -> Table:
     for name in ("users", "items", "interactions"):
         columns.append(Column(f"paper: {name}", (f"paper_{name}",)))
     columns.append(Column("paper: density %", ("paper_density_percent",), percent))
-    return noted("table1", frames.table1(stats), columns)
+    return noted("table1", result_frames.table1(stats), columns)
 
 
 def searches(recorded: pd.DataFrame) -> Table:
@@ -231,4 +235,4 @@ def searches(recorded: pd.DataFrame) -> Table:
     columns = [_WHERE, _MODEL, text("Chosen", "chosen"), Column("Tried", ("tried",))]
     columns.append(Column("Left at epoch", ("epochs",)))
     columns.append(Column("Validation nDCG@10", ("valid_ndcg10",), percent))
-    return noted("searches", frames.searches(recorded), columns)
+    return noted("searches", result_frames.searches(recorded), columns)

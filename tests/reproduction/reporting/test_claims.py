@@ -4,7 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hyperml_tf.reproduction.reporting import comparisons, formats, frames, tables
+from hyperml_tf.reproduction.reporting import (
+    comparisons,
+    formats,
+    result_frames,
+    tables,
+)
 from hyperml_tf.reproduction.reporting.sources import gather
 
 USERS = 40
@@ -43,11 +48,11 @@ def test_a_claim_holds_fails_or_stays_open(sources):
     table = shown(sources, "claims")
     found = {(row[0], row[2]): (*row[3:5], row[-1]) for row in table.rows}
     # The row beyond the paper does not stand in for the paper's model.
-    key = frames.CLAIMS["cml"], "HR@10"
+    key = result_frames.CLAIMS["cml"], "HR@10"
     assert found[key] == ("HyperML", "CML", "undecided")
-    key = frames.CLAIMS["options"], "HR@10"
+    key = result_frames.CLAIMS["options"], "HR@10"
     assert found[key] == ("HyperML +", "CML +", "holds")
-    key = frames.CLAIMS["bpr"], "HR@10"
+    key = result_frames.CLAIMS["bpr"], "HR@10"
     assert found[key] == ("MF-BPR", "CML", "fails")
     key = "HyperML is worse at γ = 0 (§3.6)", "nDCG@10"
     assert found[key][-1] == "holds"
@@ -105,7 +110,7 @@ def test_variants_that_no_claim_is_about_leave_its_p_alone(sources):
 )
 def test_interval_and_test_must_agree(interval, p, said):
     low, high = interval
-    assert frames.verdict({"low": low, "high": high, "p_holm": p}) == said
+    assert result_frames.verdict({"low": low, "high": high, "p_holm": p}) == said
 
 
 def test_the_leading_rows_are_named_with_their_options(sources):

@@ -7,9 +7,9 @@ from matplotlib import pyplot as plt
 from hyperml_tf.reproduction import record
 from hyperml_tf.reproduction.reporting import (
     formats,
-    frames,
     groups,
     illustrations,
+    result_frames,
     tables,
 )
 from hyperml_tf.reproduction.reporting.formats import BLANK, Table
@@ -115,7 +115,7 @@ def test_table_4_sets_each_c_against_cml_and_the_paper_by_hand():
         "Games", "2", "1", "33.00", "+37.50 %", "50.00", "+100.00 %",
         "38.578 (HR@10)", BLANK,
     ]  # fmt: skip
-    assert frames.swept(found, "distortion_weight") == {}
+    assert result_frames.swept(found, "distortion_weight") == {}
 
 
 def test_the_sweep_figure_shows_what_the_table_holds():
