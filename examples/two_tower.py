@@ -35,7 +35,8 @@ class TwoTower(tfrs.Model):
         users, items = batch
         queries = hml.geometry.lift.lift_query(self.users(users))
         candidates = hml.geometry.lift.lift_item(self.items(items), self.c)
-        return self.task(queries, candidates, candidate_ids=items) / len(users)
+        batch_size = tf.cast(tf.size(users), queries.dtype)
+        return self.task(queries, candidates, candidate_ids=items) / batch_size
 
 
 def main(path: str) -> None:

@@ -2,7 +2,7 @@
 
 python -m hyperml_tf.report --runs_dir=runs --output=report
 python -m hyperml_tf.report --record=run_configs/results.csv   updates the record too
-python -m hyperml_tf.report --readme=README.md --results_md=RESULTS.md
+python -m hyperml_tf.report --docs          writes README.md, RESULTS.md and docs/ only
 """
 
 import pathlib
@@ -17,31 +17,28 @@ _OUTPUT = flags.DEFINE_string(
 _RECORD = flags.DEFINE_string(
     "record", None, "Finished runs are added to this record, and it is reported too."
 )
-_RESULTS_MD = flags.DEFINE_string(
-    "results_md", None, "This document is written from the record."
-)
-_README = flags.DEFINE_string(
-    "readme", None, "The table in this file is rewritten from the record."
+_DOCS = flags.DEFINE_bool(
+    "docs", False, "README.md, RESULTS.md and docs/ are written, and nothing else."
 )
 _EMBEDDINGS = flags.DEFINE_bool(
     "embeddings",
     True,
-    "Models are restored for Figs 2, 3 and 5 and the explorer.",
+    "Models are restored for the disks, the explorer, coverage and novelty.",
 )
 _DATA_DIR, _RUNS_DIR = command_line.define_folders()
 
 
 def main() -> None:
     """Reads what was recorded and writes what was asked for."""
+    from hyperml_tf.reproduction import config_files
     from hyperml_tf.reproduction.reporting import compose
 
     compose.report(
         runs_dir=pathlib.Path(_RUNS_DIR.value),
         data_dir=pathlib.Path(_DATA_DIR.value),
-        output=_path(_OUTPUT.value),
+        output=None if _DOCS.value else _path(_OUTPUT.value),
         record_path=_path(_RECORD.value),
-        results_md=_path(_RESULTS_MD.value),
-        readme=_path(_README.value),
+        docs=config_files.FOLDER.parent if _DOCS.value else None,
         embeddings=_EMBEDDINGS.value,
     )
 

@@ -11,6 +11,8 @@ import pytest
 from hyperml_tf.data.interactions import Interactions
 from tests import synthetic
 
+# As for the commands: serving needs Keras 2, whatever other tests import before it.
+os.environ["TF_USE_LEGACY_KERAS"] = "1"
 # The processes of the suite share a GPU, if there is one.
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 

@@ -42,7 +42,7 @@ def ndcg_method0(ranks: np.ndarray, k: int) -> np.ndarray:
     """nDCG@k with gains 1, 1, 1/log₂3, 1/log₂4 …: the discount starts at rank 2.
 
     A formula found in the wild, reported beside the standard one because that does
-    not explain the paper's ratio of nDCG@10 to HR@10 on ML-1M (README, departures).
+    not explain the paper's ratio of nDCG@10 to HR@10 on ML-1M (docs/departures.md).
     """
     return np.where(ranks <= k, 1 / np.log2(np.maximum(ranks, 2)), 0.0)
 

@@ -16,7 +16,7 @@ from hyperml_tf.optimizers import LazyAdam, in_their_spaces
 
 
 class FusedStep(NamedTuple):
-    """What the kernel that does a model's steps is told, see `kernels.fused`.
+    """What the kernel that does a model's steps has to know, see `kernels.fused`.
 
     Attributes:
         model: the op's name for it.

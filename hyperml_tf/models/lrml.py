@@ -84,14 +84,14 @@ class LRML(TableRecommender):
         gram = tf.matmul(memory, memory, transpose_b=True)
 
         # In float32, as `score` does: r is small, and this is most of the work.
-        def of_one(user):
+        def translation(user):
             weights = tf.nn.softmax(tf.matmul(items, user[:, tf.newaxis] * keys))
             user_memory = tf.linalg.matvec(memory, user)
             along = 2 * (user_memory - item_memory) + tf.matmul(weights, gram)
             return tf.reduce_sum(weights * along, axis=-1)
 
         user = self.user_table(users)
-        moved = tf.cast(tf.map_fn(of_one, user), tf.float64)
+        moved = tf.cast(tf.map_fn(translation, user), tf.float64)
         user, item = tf.cast(user, tf.float64), self._exact(self.item_table)
         gap = (
             tf.reduce_sum(user * user, axis=-1)[:, tf.newaxis]

@@ -26,7 +26,7 @@ class _PointwiseRecommender(Recommender):
         init_scale: α of the tables' initialiser; None: 0.01.
         dropout: rate on looked-up rows.
         dense_init: "glorot", or "paper": U(-α, α) for kernels too, with which a
-            pyramid learns later (README, departures).
+            pyramid learns later (docs/departures.md).
         l2: weight of the squared rows of a pair.
         **options: see `Recommender`.
     """
@@ -183,13 +183,13 @@ class MLP(_PointwiseRecommender):
         of_user = tf.matmul(self.tables[0](users), user_kernel) + first.bias
         of_item = tf.matmul(self.tables[1].table, item_kernel)
 
-        def of_one(row):
+        def logits(row):
             hidden = first.activation(row + of_item)
             for layer in others:
                 hidden = layer(hidden)
             return tf.squeeze(hidden @ kernel, -1)
 
-        return tf.cast(tf.map_fn(of_one, of_user), tf.float64)
+        return tf.cast(tf.map_fn(logits, of_user), tf.float64)
 
 
 @SERIALIZABLE

@@ -53,10 +53,10 @@ class LazyAdam(keras.optimizers.Adam):
         """η √(1-β₂ᵗ)/(1-β₁ᵗ) of the step t that is being made."""
         step = tf.cast(self.iterations + 1, dtype)
         # 1 - βᵗ by expm1: in float32, 1 - 0.999 itself is wrong by 5e-5.
-        gone_1, gone_2 = (
+        correction_1, correction_2 = (
             -tf.math.expm1(step * math.log(beta)) for beta in (self.beta_1, self.beta_2)
         )
-        return tf.cast(self.learning_rate, dtype) * tf.sqrt(gone_2) / gone_1
+        return tf.cast(self.learning_rate, dtype) * tf.sqrt(correction_2) / correction_1
 
 
 def leaves_other_rows_alone(optimizer: keras.optimizers.Optimizer) -> bool:

@@ -133,7 +133,7 @@ def read(path: pathlib.Path = RECORD) -> pd.DataFrame:
 
 
 def merge(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
-    """`old` with the rows of `new` added or put in place of the same run's."""
+    """`old` with the rows of `new` added; a run that both have is taken from `new`."""
     if old.empty or new.empty:
         return new if old.empty else old
     rows = pd.concat([old, new]).drop_duplicates(KEY, keep="last")

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from hyperml_tf.reproduction import FOLDER
 
 _OLD, _NEW = "hyperts", "hyperbolic_mf"
-#: The options of HyperTS that told the product, which are none of the model's.
+#: The options by which HyperTS had the product score, which are none of the model's.
 _PRODUCT = {
     "score": "product",
     "loss": "softplus",

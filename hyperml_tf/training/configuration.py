@@ -210,12 +210,12 @@ def resolve(config: ml_collections.ConfigDict) -> Configuration:
     return dataclasses.replace(found, settings=complete)
 
 
-def recorded(fields: Mapping[str, Any], told: str | None = None) -> Configuration:
+def recorded(fields: Mapping[str, Any], variant: str | None = None) -> Configuration:
     """The configuration that a run wrote down, maybe before options were added.
 
     Args:
         fields: what `to_dict` gives, with or without labels.
-        told: the variant; None: that of `fields`.
+        variant: another variant than that of `fields`.
 
     Raises:
         ConfigError: no model of this name, or an option that it does not have.
@@ -234,7 +234,7 @@ def recorded(fields: Mapping[str, Any], told: str | None = None) -> Configuratio
                 else f"{model} has no option {name!r}; one of: "
                 + ", ".join(DEFINITIONS[model].defaults)
             )
-    labels = parse_variant(text if told is None else told)
+    labels = parse_variant(text if variant is None else variant)
     return Configuration(dataset, model, given, paper=printed, **labels)
 
 

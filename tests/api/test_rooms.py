@@ -25,7 +25,13 @@ MAY_IMPORT = {
 _LIBRARY = set(MAY_IMPORT)
 MAY_IMPORT["training"] = _LIBRARY
 MAY_IMPORT["reproduction"] = _LIBRARY | {"training"}
-MAY_IMPORT["command_line"] = {"errors", "kernels", "reproduction", "runtime"}
+MAY_IMPORT["command_line"] = {
+    "errors",
+    "kernels",
+    "runtime",
+    "training",
+    "reproduction",
+}
 COMMANDS = {
     *("benchmark", "evaluate", "export", "recommend", "replicate", "report"),
     *("reproduce", "search", "train"),

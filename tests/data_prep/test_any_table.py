@@ -306,12 +306,14 @@ def test_parquet_of_every_type_of_id_and_time(folder, data, size):
     columns = {"user": user, "item": item, "timestamp": time}
     path = folder / "date=2020-01-01" / "table.parquet"
     path.parent.mkdir(exist_ok=True)
+    # Format 1.0 has no nanoseconds, and Arrow refuses to round them.
+    versions = ["2.6"] if int96 or "ns" in str(time.type) else ["1.0", "2.6"]
     pq.write_table(
         pa.table(columns),
         path,
         use_deprecated_int96_timestamps=int96,
         row_group_size=data.draw(st.sampled_from([4, 100])),
-        version=data.draw(st.sampled_from(["1.0", "2.6"])) if not int96 else "2.6",
+        version=data.draw(st.sampled_from(versions)),
     )
     expected = _split(list(zip(users, items, order, strict=True)))
     enough = len(expected) > 1 and len(set(items)) > 1

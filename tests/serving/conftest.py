@@ -23,8 +23,8 @@ TABLES = {"dim": DIM, "init_scale": 0.2, "dropout": 0.0, "seed": 3}
 
 
 @pytest.fixture(scope="session")
-def interactions(tmp_path_factory):
-    """User 0 touched all items but two, user 1 only one; all others a few."""
+def prepared_dir(tmp_path_factory):
+    """A data folder with `tiny`: user 0 touched all items but two, user 1 only one."""
     folder = tmp_path_factory.mktemp("prepared") / "tiny"
     folder.mkdir()
     rng = np.random.default_rng(5)
@@ -51,7 +51,13 @@ def interactions(tmp_path_factory):
         titles={f"i{item}": (f"Title, no. {item}", "A|B") for item in range(ITEMS)},
         stats={"users": USERS, "items": ITEMS},
     )
-    return load("tiny", folder.parent)
+    return folder.parent
+
+
+@pytest.fixture(scope="session")
+def interactions(prepared_dir):
+    """The dataset `tiny`."""
+    return load("tiny", prepared_dir)
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ def command(name, *flags):
 
 
 @pytest.fixture(scope="module")
-def folder(interactions, tmp_path_factory):
+def folder(interactions, prepared_dir, tmp_path_factory):
     """A finished CML run on the dataset, and its export."""
     root = tmp_path_factory.mktemp("commands")
     config = configs.for_model("cml", "tiny")
@@ -33,7 +33,7 @@ def folder(interactions, tmp_path_factory):
     output = root / "export"
     done = command(
         *("export", f"--run={run.folder}", f"--output={output}"),
-        f"--data_dir={interactions.folder.parent}",
+        f"--data_dir={prepared_dir}",
     )
     assert done.returncode == 0, done.stderr
     assert "cml on tiny, 40 users, 300 items, index: exact" in done.stdout
@@ -83,12 +83,12 @@ def test_tensorflows_own_command_shows_and_runs_an_export(folder):
 
 
 def test_the_benchmark_says_whether_a_runs_exact_retrieval_is_exact(
-    folder, interactions
+    folder, prepared_dir
 ):
     (run,) = folder.glob("runs/tiny/cml/*/seed-0")
     done = command(
         *("benchmark", "--here=exactness", f"--run={run}"),
-        f"--data_dir={interactions.folder.parent}",
+        f"--data_dir={prepared_dir}",
     )
     assert done.returncode == 0, done.stderr
     line = json.loads(done.stdout)

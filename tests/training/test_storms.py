@@ -107,7 +107,7 @@ def test_weights_spoilt_by_the_very_last_step_are_seen(weights, rng):
     [
         dict(learning_rate=10.0, c=100.0, dim=1, margin=0.0, distortion_weight=0.0),
         dict(learning_rate=10.0, c=1e-6, dim=1024, init_scale=1.0, optimizer="sgd"),
-        dict(learning_rate=10.0, c=100.0, score="product", loss="softplus"),
+        dict(model="hyperbolic_mf", learning_rate=10.0, c=100.0),
     ],
 )
 def test_a_whole_run_in_a_storm_ends_with_metrics(storm, kernel, tree, tmp_path):

@@ -20,6 +20,8 @@ from absl import logging
 from hyperml_tf.errors import InputError
 from hyperml_tf.evaluation import significance
 from hyperml_tf.files import write_atomically
+from hyperml_tf.models import DEFINITIONS
+from hyperml_tf.reproduction.reporting import paper
 from hyperml_tf.reproduction.reporting.groups import Group, Results
 from hyperml_tf.training.configuration import Name
 from hyperml_tf.training.run_folder import Run
@@ -48,7 +50,7 @@ def pair(group: Group, other: Group) -> str:
 
 
 def configs(group: Group, other: Group) -> str:
-    """What a comparison is told by: two configurations can have the same label."""
+    """What identifies a comparison: two configurations can have the same label."""
     return f"{group.config_hash} {other.config_hash}"
 
 
@@ -60,7 +62,7 @@ def questions(
     "table2" is HyperML against the best baseline, "lead" the best hyperbolic row
     against the best Euclidean one, options beyond the paper included; "dim" HyperML
     against CML at equal dimension; "variant" every changed configuration against what
-    it changes.
+    it changes; "popularity", on a table of one's own, every row against popularity.
     """
     yield (
         "table2",
@@ -80,6 +82,10 @@ def questions(
     for group in results.groups:
         if group.dataset == dataset:
             yield "variant", group, results.centre(group)
+    if dataset not in paper.DATASET_TITLES:
+        for (of, name), group in results.main.items():
+            if of == dataset and name.model != "popularity":
+                yield "popularity", group, results.row(dataset, "popularity")
 
 
 def compare_all(results: Results, runs: RunsOf) -> pd.DataFrame:
@@ -104,6 +110,9 @@ def _compare(
         both.append({run.seed: run for run in runs.get(key, ())})
     # The seeds that both have: what one seed changes alike for both is no difference.
     seeds = sorted(both[0].keys() & both[1].keys())
+    if not DEFINITIONS[baseline.model].trains and both[1]:  # its one run stands for all
+        (only,) = both[1].values()
+        both[1], seeds = dict.fromkeys(both[0], only), sorted(both[0])
     if not seeds:
         return None
     name = f"{ours.dataset}: {pair(ours, baseline)}"
@@ -137,13 +146,17 @@ def _ranks(run: Run) -> np.ndarray:
 
 
 def merged(recorded: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
-    """New rows in place of recorded, `current` ones, Holm-corrected over datasets."""
+    """Both, Holm-corrected over datasets; of two that compare the same, the newer one.
+
+    One of fewer seeds does not take the place of a recorded one, though.
+    """
     parts = [part for part in (recorded, new) if len(part)]
     if not parts:
         return pd.DataFrame(columns=list(COLUMNS))
     rows = pd.concat(parts)
     key = ["question", "dataset", "metric", "configs"]
-    rows = rows.drop_duplicates(key, keep="last").sort_values(key, ignore_index=True)
+    rows = rows.sort_values("seeds", kind="stable").drop_duplicates(key, keep="last")
+    rows = rows.sort_values(key, ignore_index=True)
     for _, family in rows.groupby(["question", "metric"]):
         rows.loc[family.index, "p_holm"] = significance.holm(family["p"].tolist())
     return rows
@@ -192,9 +205,3 @@ def write(path: pathlib.Path, rows: pd.DataFrame) -> None:
     rows["p_holm"] = rows["p_holm"].map(lambda p: float(f"{p:.4g}"))
     rows.to_csv(text, index=False, lineterminator="\n")
     write_atomically(path, text.getvalue())
-
-
-def by_cell(rows: pd.DataFrame) -> dict[tuple[str, str, str, str], dict[str, Any]]:
-    """(question, dataset, metric, `configs`) -> its row."""
-    key = ("question", "dataset", "metric", "configs")
-    return {tuple(row[k] for k in key): row for row in rows.to_dict("records")}

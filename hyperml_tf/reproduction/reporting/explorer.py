@@ -31,14 +31,14 @@ _LEAD = (
     "from the list, for the history, the recommendations and their distances."
 )
 _CAPTION = (
-    f"A fixed random sample of at most {MAX_USERS} of Fig. 2's users, with the last "
-    f"{MAX_HISTORY} items of their history, their {K} recommendations and the "
-    f"{POPULAR_ITEMS} most popular items; the other items are left out of the "
-    "picture, not of the ranking. Recommendations are the nearest of all items "
-    "but the user's training and validation items, by the exact distance in all "
-    "dimensions, in the unit ball: the model's own times √c. In the disk, a point's "
-    "radius is its true norm and its angle that of Fig. 2, or for an item not in it "
-    "the mean direction of the nearest that are: distances cannot be read off."
+    f"This is a fixed random sample of at most {MAX_USERS} users of the test set, with "
+    f"the last {MAX_HISTORY} items of their history, their {K} recommendations and the "
+    f"{POPULAR_ITEMS} most popular items. The other items are left out of the picture, "
+    "not of the ranking. Recommendations are the nearest of all items but the user's "
+    "training and validation items, by the exact distance in all dimensions, in the "
+    "unit ball: the model's own times √c. In the disk, a point's radius is its true "
+    "norm. Its angle is that of t-SNE, or, for an item that was not laid out, the mean "
+    "direction of the nearest that were. Distances cannot be read off."
 )
 _NEIGHBOURS = 5
 _ROWS = 32  # users ranked at a time: [32, 30,000] float64 distances are 8 MB

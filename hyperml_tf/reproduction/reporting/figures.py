@@ -1,6 +1,6 @@
 """How every figure looks and is written; the convergence figure.
 
-Okabe & Ito's colours (2008), told apart by colour-blind readers.
+The colours are Okabe & Ito's (2008), which colour-blind readers can tell apart.
 """
 
 import dataclasses
@@ -18,9 +18,9 @@ from hyperml_tf.reproduction.reporting import paper
 from hyperml_tf.training.run_folder import Run
 
 BLUE, VERMILLION, GREEN = "#0072B2", "#D55E00", "#009E73"
-PURPLE, ORANGE, GREY = "#CC79A7", "#E69F00", "#666666"
+GREY = "#666666"
 
-_STYLE = {
+STYLE = {
     "figure.dpi": 110,
     "savefig.dpi": 130,
     "figure.constrained_layout.use": True,
@@ -59,7 +59,7 @@ class Figure:
 def use_style() -> None:
     """Sets matplotlib up for files; call before drawing."""
     matplotlib.use("agg")
-    plt.rcParams.update(_STYLE)
+    plt.rcParams.update(STYLE)
 
 
 def save(

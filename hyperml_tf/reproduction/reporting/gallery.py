@@ -2,7 +2,9 @@
 
 import pathlib
 from collections.abc import Iterator, Sequence
+from typing import Any
 
+import pandas as pd
 from absl import logging
 
 from hyperml_tf.reproduction.reporting import (
@@ -15,9 +17,9 @@ from hyperml_tf.reproduction.reporting import (
 )
 from hyperml_tf.reproduction.reporting.embeddings import Embedding
 from hyperml_tf.reproduction.reporting.figures import Figure
+from hyperml_tf.reproduction.reporting.formats import Column, Table, text
 from hyperml_tf.reproduction.reporting.page import Section
 from hyperml_tf.reproduction.reporting.sources import Sources
-from hyperml_tf.reproduction.reporting.tables import Table
 from hyperml_tf.training.run_folder import Run
 
 #: Fig. 3 compares these, on these datasets; on the first that has them otherwise.
@@ -89,7 +91,7 @@ class Gallery:
             return []
         title = "HyperML on the test set"
         caption = f"{'; '.join(of)}. {_READING}"
-        heading = f"Fig. 2: {title}, in the Poincaré disk"
+        heading = f"{'Fig. 2: ' * self._of_paper}{title}, in the Poincaré disk"
         drawing = disk.disks(panels, title)
         return [figures.save(drawing, self.folder, "figure2", heading, caption)]
 
@@ -113,12 +115,12 @@ class Gallery:
                 f"{'; '.join(of)}. {_READING} Euclidean models are laid out by "
                 "Euclidean distance and live in the closed unit ball."
             )
-            if dataset not in _FIGURE3_DATASETS:
+            if self._of_paper and dataset not in _FIGURE3_DATASETS:
                 caption += " The paper shows Yelp and Automotive, not run here."
             drawn.append(
                 figures.save(
                     disk.disks(panels, title), self.folder, f"figure3_{dataset}",
-                    f"Fig. 3: {title}", caption,
+                    f"{'Fig. 3: ' * self._of_paper}{title}", caption,
                 )
             )  # fmt: skip
         return drawn
@@ -149,7 +151,8 @@ class Gallery:
                 "marks one genre (number of items). An item can have several. How pure "
                 "the neighbourhoods are is measured in the table."
             )
-            name, heading = f"figure5_{dataset}", f"Fig. 5: {title}"
+            name = f"figure5_{dataset}"
+            heading = f"{'Fig. 5: ' * self._of_paper}{title}"
             return [figures.save(drawing, self.folder, name, heading, caption)]
         return []
 
@@ -193,35 +196,36 @@ class Gallery:
     def norms(self) -> Table:
         """How far from the origin users and items lie."""
         rows = []
-        for dataset, model, embedding in self._measured():
+        for row, embedding in self._measured():
             items = embedding.items[embedding.trained_items]
-            row = [
-                paper.dataset_title(dataset),
-                paper.model_title(model),
-                str(embedding.run.seed),
-            ]
-            row.append(_interval(measures.mean_norm(embedding.users)))
-            row.append(_interval(measures.mean_norm(items)))
-            row.append(_interval(measures.norm_ratio(embedding.users, items)))
-            row.append(_interval(measures.norm_spread(items)))
+            row["users"] = measures.mean_norm(embedding.users)
+            row["items"] = measures.mean_norm(items)
+            row["ratio"] = measures.norm_ratio(embedding.users, items)
+            row["spread"] = measures.norm_spread(items)
             rows.append(row)
-        header = ["Dataset", "Model", "seed", "users: mean norm", "items: mean norm"]
-        header += ["users over items", "items: spread of norms"]
+        columns = [*_HEAD, _measured("users: mean norm", "users")]
+        columns.append(_measured("items: mean norm", "items"))
+        columns.append(_measured("users over items", "ratio"))
+        columns.append(_measured("items: spread of norms", "spread"))
         note = (
             "Norms in radii of the ball, with 95 % bootstrap intervals over users or "
-            "over items with a training interaction. Users over items: ratio of "
-            "the mean norms, which compares models whatever their scale. "
-            "Spread: standard deviation over mean; 0 would be a sphere around the "
-            "origin. The paper reads off Fig. 3 that HyperML's users lie nearer to the "
-            "origin than CML's, and that items form a sphere around them."
+            "over items with a training interaction. Users over items is the ratio of "
+            "the mean norms, which compares models whatever their scale. The spread is "
+            "the standard deviation over the mean; 0 would be a sphere around the "
+            "origin."
         )
+        if self._of_paper:
+            note += (
+                " The paper reads off Fig. 3 that HyperML's users lie nearer to the "
+                "origin than CML's, and that items form a sphere around them."
+            )
         title = "Where users and items lie"
-        return Table("norms", title, header, rows, note, text_columns=2)
+        return Table("norms", title, pd.DataFrame(rows), columns, note)
 
     def purity(self) -> Table:
         """Whether nearest items share genres."""
         rows = []
-        for dataset, model, embedding in self._measured():
+        for row, embedding in self._measured():
             labels = embeddings.genres(embedding.interactions)
             if labels is None:
                 continue
@@ -229,30 +233,42 @@ class Gallery:
             items = items[labels[0][items].any(axis=1)]
             neighbours = measures.nearest(embedding, items)
             found = measures.purity(neighbours, labels[0][items])
-            row = [
-                paper.dataset_title(dataset),
-                paper.model_title(model),
-                str(embedding.run.seed),
-            ]
-            row += [_interval(found.observed), _interval(found.permuted)]
-            rows.append(row)
-        header = ["Dataset", "Model", "seed", "share a genre", "with permuted genres"]
+            rows.append(row | found._asdict())
+        columns = [*_HEAD, _measured("share a genre", "observed")]
+        columns.append(_measured("with permuted genres", "permuted"))
         note = (
             f"Share of an item's {measures.NEIGHBOURS} nearest items, by the model's "
             "own distance, that share a genre with it: mean over items with a 95 % "
-            "bootstrap interval, and what chance gives when genres are dealt out at "
-            "random (95 % range of 100 permutations)."
+            "bootstrap interval, and what chance gives when genres are shuffled "
+            "at random (95 % range of 100 permutations)."
         )
-        title = "Fig. 5 in numbers: genres of nearest items"
-        return Table("genres", title, header, rows, note, text_columns=2)
+        title = (
+            f"{'Fig. 5 in numbers: g' if self._of_paper else 'G'}enres of nearest items"
+        )
+        return Table("genres", title, pd.DataFrame(rows), columns, note)
 
-    def _measured(self) -> Iterator[tuple[str, str, Embedding]]:
+    def _measured(self) -> Iterator[tuple[dict[str, Any], Embedding]]:
         for dataset in self.sources.results.datasets:
             for model in _MEASURED_MODELS:
                 embedding = self.embedding(dataset, model)
                 if embedding is not None:
-                    yield dataset, model, embedding
+                    row = {"where": paper.dataset_title(dataset)}
+                    row |= {"model": paper.model_title(model)}
+                    yield row | {"seed": embedding.run.seed}, embedding
+
+    @property
+    def _of_paper(self) -> bool:
+        """Whether to mention the paper: not for tables of the user's own alone."""
+        sources = self.sources
+        return len(sources.own_datasets) < len(sources.results.datasets)
 
 
 def _interval(found: measures.Measured) -> str:
     return f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]"
+
+
+def _measured(head: str, field: str) -> Column:
+    return Column(head, (field,), _interval)
+
+
+_HEAD = (text("Dataset", "where"), text("Model", "model"), Column("seed", ("seed",)))

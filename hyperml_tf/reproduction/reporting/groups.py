@@ -128,7 +128,7 @@ def main_groups(
     better mean validation nDCG@10.
     """
     best: dict[tuple[str, Name], Group] = {}
-    merit: dict[tuple[str, Name], tuple] = {}
+    order: dict[tuple[str, Name], tuple] = {}
     for candidate in groups:
         if candidate.departures:
             continue
@@ -138,16 +138,16 @@ def main_groups(
         if settings is not None:
             changed = differing(candidate.config, settings)
             nearness = 2 if not changed else int(changed <= _LENGTHS)
-        worth = nearness, candidate.n, candidate.mean("valid_ndcg10")
-        if key not in best or worth > merit[key]:
-            best[key], merit[key] = candidate, worth
+        place = nearness, candidate.n, candidate.mean("valid_ndcg10")
+        if key not in best or place > order[key]:
+            best[key], order[key] = candidate, place
     return best
 
 
 def differing(config: Mapping[str, Any], other: Mapping[str, Any]) -> set[str]:
     """Fields in which two configurations differ; an option left out is off.
 
-    `init_scale` follows from `dim` and is not told beside it.
+    `init_scale` follows from `dim` and is left out where `dim` differs.
     """
 
     def value(of: Mapping[str, Any], field: str) -> Any:

@@ -31,7 +31,7 @@ class Purity(NamedTuple):
 
     Attributes:
         observed: share of an item's nearest items that share a genre with it.
-        permuted: the same with genres dealt out at random; its 95 % range.
+        permuted: the same with genres shuffled at random; its 95 % range.
     """
 
     observed: Measured

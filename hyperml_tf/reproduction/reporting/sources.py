@@ -10,7 +10,14 @@ from absl import logging
 
 from hyperml_tf.errors import InputError
 from hyperml_tf.reproduction import record
-from hyperml_tf.reproduction.reporting import committed, comparisons, groups, missing
+from hyperml_tf.reproduction.reporting import (
+    committed,
+    comparisons,
+    groups,
+    missing,
+    paper,
+    strata,
+)
 from hyperml_tf.training import runs as runs_folder
 from hyperml_tf.training.configuration import Name
 from hyperml_tf.training.run_folder import Run
@@ -25,18 +32,27 @@ class Sources(NamedTuple):
         runs: (dataset, model, config hash) -> folders of its seeds; empty where only
             the record knows them.
         significance: rows of `comparisons`.
+        strata: rows of `strata`.
         stats: `stats.json` of each prepared dataset.
         absent: what is missing and why.
         data_dir: the prepared datasets.
+        runs_dir: the runs.
     """
 
     results: groups.Results
     rows: pd.DataFrame
     runs: comparisons.RunsOf
     significance: pd.DataFrame
+    strata: pd.DataFrame
     stats: Mapping[str, Mapping[str, Any]]
     absent: list[str]
     data_dir: pathlib.Path
+    runs_dir: pathlib.Path
+
+    @property
+    def own_datasets(self) -> list[str]:
+        """Tables of the user's own: neither the paper's datasets nor the demo's."""
+        return [d for d in self.results.datasets if d not in paper.DATASET_TITLES]
 
     def runs_of(self, dataset: str, name: str | Name) -> Sequence[Run]:
         """Runs here of what stands for a name on a dataset."""
@@ -51,6 +67,7 @@ def gather(
     data_dir: pathlib.Path,
     recorded: pd.DataFrame,
     compared: pd.DataFrame,
+    grouped: pd.DataFrame | None = None,
 ) -> Sources:
     """Reads runs, the record's rows and the datasets' statistics.
 
@@ -59,6 +76,7 @@ def gather(
         data_dir: prepared datasets; need not exist.
         recorded: rows of the record to report along with the runs.
         compared: likewise of the significance table.
+        grouped: likewise of the comparisons by groups of users and items.
 
     Raises:
         InputError: there is no finished run in either.
@@ -83,7 +101,11 @@ def gather(
         by_group.setdefault((run.dataset, run.model, run.config_hash), []).append(run)
     known = comparisons.current(compared, results)
     tests = comparisons.merged(known, comparisons.compare_all(results, by_group))
-    return Sources(results, rows, by_group, tests, stats, absent, data_dir)
+    groups_now = strata.compare_all(results, by_group, data_dir)
+    return Sources(
+        results, rows, by_group, tests, strata.merged(grouped, groups_now), stats,
+        absent, data_dir, runs_dir,
+    )  # fmt: skip
 
 
 def statistics(data_dir: pathlib.Path) -> dict[str, dict[str, Any]]:

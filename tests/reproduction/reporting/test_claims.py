@@ -4,7 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hyperml_tf.reproduction.reporting import claims, comparisons, tables, verdicts
+from hyperml_tf.reproduction.reporting import (
+    comparisons,
+    formats,
+    result_frames,
+    tables,
+)
 from hyperml_tf.reproduction.reporting.sources import gather
 
 USERS = 40
@@ -33,53 +38,54 @@ def sources(make_run, tmp_path):
     return gather(tmp_path / "runs", tmp_path / "data", none, none)
 
 
+def shown(sources, name, significance=None):
+    tests = sources.significance if significance is None else significance
+    made = {table.name: table for table in tables.of_results(sources.results, tests)}
+    return made[name]
+
+
 def test_a_claim_holds_fails_or_stays_open(sources):
-    table = claims.claims(sources.results, sources.significance)
-    told = {(row[0], row[2]): (row[3], row[-1]) for row in table.rows}
+    table = shown(sources, "claims")
+    found = {(row[0], row[2]): (*row[3:5], row[-1]) for row in table.rows}
     # The row beyond the paper does not stand in for the paper's model.
-    key = claims.CLAIMS["cml"], "HR@10"
-    assert told[key] == ("HyperML − CML", "undecided")
-    key = claims.CLAIMS["options"], "HR@10"
-    assert told[key] == ("HyperML + − CML +", "holds")
-    key = claims.CLAIMS["bpr"], "HR@10"
-    assert told[key] == ("MF-BPR − CML", "fails")
+    key = result_frames.CLAIMS["cml"], "HR@10"
+    assert found[key] == ("HyperML", "CML", "undecided")
+    key = result_frames.CLAIMS["options"], "HR@10"
+    assert found[key] == ("HyperML +", "CML +", "holds")
+    key = result_frames.CLAIMS["bpr"], "HR@10"
+    assert found[key] == ("MF-BPR", "CML", "fails")
     key = "HyperML is worse at γ = 0 (§3.6)", "nDCG@10"
-    assert told[key][1] == "holds"
+    assert found[key][-1] == "holds"
 
 
 def test_verdicts_of_both_metrics_stand_in_one_cell():
-    claims_header = ["Claim", "Dataset", "Metric", "Difference", "Verdict"]
-    told = [
-        ["A", "Games", "nDCG@10", "+1.00", "holds"],
-        ["A", "Games", "HR@10", "+2.00", "holds"],
-        ["A", "Sports", "nDCG@10", "−1.00", "fails"],
-        ["A", "Sports", "HR@10", "+0.10", "undecided"],
-        ["B", "Games", "HR@10", "+3.00", "holds"],
-        ["C", "Games", "nDCG@10", "−0.10", tables.BLANK],
-        ["C", "Games", "HR@10", "−0.20", tables.BLANK],
-        ["A", "ML-100K", "HR@10", "+9.00", "holds"],  # no dataset of the paper
+    ndcg, hr, claim = "nDCG@10", "HR@10", ["claim", "dataset", "metric_title"]
+    given = [
+        ["A", "games", ndcg, 0.01, "holds"],
+        ["A", "games", hr, 0.02, "holds"],
+        ["A", "sports", ndcg, -0.01, "fails"],
+        ["A", "sports", hr, 0.001, "undecided"],
+        ["B", "games", hr, 0.03, "holds"],
+        ["C", "games", ndcg, -0.001, formats.BLANK],
+        ["C", "games", hr, -0.002, formats.BLANK],
+        ["A", "ml100k", hr, 0.09, "holds"],  # no dataset of the paper
     ]
-    lead_header = ["Dataset", "Metric", "Difference", "Hyperbolic leads"]
-    lead = [["Games", m, "+0.30", "yes"] for m in ("nDCG@10", "HR@10")]
-    table = verdicts.verdicts(
-        tables.Table("claims", "", claims_header, told),
-        tables.Table("lead", "", lead_header, lead),
+    table = tables._glance(
+        pd.DataFrame(given, columns=[*claim, "difference", "verdict"])
     )
     assert table.header == ["Claim", "Sports", "Games"]
-    assert table.rows[:3] == [
+    assert table.rows == [
         ["A", "fails −1.00 / undecided +0.10", "holds +1.00 / +2.00"],
-        ["B", tables.BLANK, "holds +3.00 (HR@10)"],
-        ["C", tables.BLANK, "−0.10 / −0.20"],
+        ["B", formats.BLANK, "holds +3.00 (HR@10)"],
+        ["C", formats.BLANK, "−0.10 / −0.20"],
     ]
-    assert table.rows[3][1:] == [tables.BLANK, "holds +0.30 / +0.30"]
 
 
 def test_without_a_dataset_of_the_paper_there_are_no_verdicts():
-    told = [["A", "ML-100K", "HR@10", "+9.00", "holds"]]
-    header = ["Claim", "Dataset", "Metric", "Difference", "Verdict"]
-    found = tables.Table("claims", "", header, told)
-    none = tables.Table("lead", "", header, [])
-    assert not verdicts.verdicts(found, none).rows  # and the table is left out
+    columns = ["claim", "dataset", "metric_title", "difference", "verdict"]
+    given = [["A", "ml100k", "HR@10", 0.09, "holds"]]
+    # And the table is left out.
+    assert not tables._glance(pd.DataFrame(given, columns=columns)).rows
 
 
 def test_variants_that_no_claim_is_about_leave_its_p_alone(sources):
@@ -88,8 +94,8 @@ def test_variants_that_no_claim_is_about_leave_its_p_alone(sources):
     tests = tests.assign(p=np.where(of_gamma, 0.02, 0.9), p_holm=np.nan)
     family = comparisons.merged(tests, tests.iloc[:0])
     assert set(family[family["pair"].str.contains("distortion_w")]["p_holm"]) == {0.06}
-    table = claims.claims(sources.results, family)
-    assert {row[6] for row in table.rows if "γ = 0" in row[0]} == {"0.020"}
+    table = shown(sources, "claims", family)
+    assert {row[7] for row in table.rows if "γ = 0" in row[0]} == {"0.020"}
 
 
 @pytest.mark.parametrize(
@@ -103,11 +109,12 @@ def test_variants_that_no_claim_is_about_leave_its_p_alone(sources):
     ],
 )
 def test_interval_and_test_must_agree(interval, p, said):
-    assert claims.verdict({"interval": interval, "p_holm": p}) == said
+    low, high = interval
+    assert result_frames.verdict({"low": low, "high": high, "p_holm": p}) == said
 
 
 def test_the_leading_rows_are_named_with_their_options(sources):
-    table = claims.lead(sources.results, sources.significance)
+    table = shown(sources, "lead")
     assert [row[2] for row in table.rows] == ["HyperML +"] * 2
     assert [row[4] for row in table.rows] == ["CML"] * 2
     # Hits: all against every other user's.
@@ -116,7 +123,7 @@ def test_the_leading_rows_are_named_with_their_options(sources):
 
 
 def test_variants_are_told_by_what_they_change(sources):
-    table = claims.variants(sources.results, sources.significance)
+    table = shown(sources, "variants")
     rows = {row[2]: row for row in table.rows}
     assert set(rows) == {"negatives 3", "dim 128", "distortion_weight 0"}
     assert rows["negatives 3"][8] == "+50.00"  # HR@10
@@ -134,7 +141,7 @@ def test_a_variant_beyond_the_paper_is_held_against_that_row(
     )  # fmt: skip
     none = pd.DataFrame()
     sources = gather(tmp_path / "runs", tmp_path / "data", none, none)
-    table = claims.variants(sources.results, sources.significance)
+    table = shown(sources, "variants")
     (row,) = (row for row in table.rows if row[2] == "negatives 5")
     # All hit by HyperML +, half by HyperML.
     assert (row[1], row[8]) == ("HyperML +", "−100.00")
@@ -151,10 +158,10 @@ def test_a_model_that_alters_another_is_held_against_that_one(make_run, tmp_path
     )  # fmt: skip
     none = pd.DataFrame()
     sources = gather(tmp_path / "runs", tmp_path / "data", none, none)
-    table = claims.variants(sources.results, sources.significance)
-    told = {(row[1], row[2]): row[8] for row in table.rows}  # HR@10
-    assert told == {
-        ("HyperTS", "model hyperbolic_mf, origin_weight 0.5"): "+50.00",
+    table = shown(sources, "variants")
+    found = {(row[1], row[2]): row[8] for row in table.rows}  # HR@10
+    assert found == {
+        ("HyperTS", "Hyperbolic MF: origin_weight 0.5"): "+50.00",
         ("Hyperbolic MF", "origin_weight 0"): "−100.00",
     }
 
@@ -170,7 +177,7 @@ def test_dimensions_are_compared_at_equal_d(sources, make_run, tmp_path):
     make_run("sports", config_hash="1" * 10 + "16", ranks=HALF, **changed)
     none = pd.DataFrame()
     sources = gather(tmp_path / "runs", tmp_path / "data", none, none)
-    table = claims.dimensions(sources.results, sources.significance)
+    table = shown(sources, "dimensions")
     assert [row[:3] for row in table.rows] == [
         ["Sports", "8", "1"],
         ["Sports", "64", "1"],

@@ -1,0 +1,193 @@
+"""Numbers to text: how a table's columns are written, in Markdown, CSV and HTML.
+
+Frames hold fractions; readers see percentages. A blank stands for what is not known.
+"""
+
+import dataclasses
+import html
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+BLANK = "–"
+METRICS = {"ndcg10": "nDCG@10", "hr10": "HR@10"}
+
+
+def absent(value: Any) -> bool:
+    """Whether a cell of a frame is empty."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def percent(fraction: Any, digits: int = 2) -> str:
+    """0.25314 -> "25.31"."""
+    return BLANK if absent(fraction) else f"{100 * fraction:.{digits}f}"
+
+
+def spread(mean: float | None, std: float | None) -> str:
+    """Mean ± sample standard deviation in per cent; the mean alone for one seed."""
+    text = percent(mean)
+    return text if absent(mean) or absent(std) else f"{text} ± {percent(std)}"
+
+
+def signed(fraction: Any, digits: int = 2) -> str:
+    """0.0214 -> "+2.14", in percentage points."""
+    if absent(fraction):
+        return BLANK
+    return f"{100 * fraction:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """An interval of a difference, in percentage points."""
+    return BLANK if absent(low) else f"{signed(low)} to {signed(high)}"
+
+
+def probability(p: Any) -> str:
+    """A p-value as one reads it."""
+    return BLANK if absent(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def plain(value: Any) -> str:
+    """A count, a name or a setting as it is."""
+    if absent(value):
+        return BLANK
+    if isinstance(value, float):  # a frame's counts are floats where some are absent
+        return f"{value:,.0f}" if value.is_integer() else f"{value:g}"
+    counted = isinstance(value, int) and not isinstance(value, bool)
+    return f"{value:,}" if counted else str(value)
+
+
+def listed(names: Sequence[str]) -> str:
+    """`A`, `A and B`, `A, B and C`; "none" without any."""
+    names = list(names)
+    if not names:
+        return "none"
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
+def settings(config: Mapping[str, Any]) -> str:
+    """`c 2, margin 0.1`."""
+    return ", ".join(f"{k} {plain(v).replace(',', '')}" for k, v in config.items())
+
+
+@dataclasses.dataclass(frozen=True)
+class Column:
+    """A column of a table.
+
+    Attributes:
+        head: above it.
+        fields: the frame's columns that it shows.
+        write: makes its text of them.
+        number: whether it is set to the right.
+    """
+
+    head: str
+    fields: tuple[str, ...]
+    write: Callable[..., str] = plain
+    number: bool = True
+
+
+def text(head: str, field: str) -> Column:
+    """A column of words."""
+    return Column(head, (field,), number=False)
+
+
+def mean(head: str, metric: str) -> Column:
+    """A metric: mean ± sample standard deviation over seeds, in per cent."""
+    return Column(head, (metric, f"{metric}_std"), spread)
+
+
+def tested(prefix: str = "", head: str = "difference", p: bool = False) -> list[Column]:
+    """A difference with its interval, and its p-value if asked for."""
+    low, high = (f"{prefix}{end}" for end in ("low", "high"))
+    columns = [
+        Column(head, (f"{prefix}difference",), signed),
+        Column("95 % interval", (low, high), interval),
+    ]
+    return columns + [Column("p (Holm)", (f"{prefix}p_holm",), probability)] * p
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """A frame of numbers, and how a reader sees it.
+
+    Attributes:
+        name: of its files.
+        title: above it.
+        frame: the numbers.
+        columns: how they are written.
+        note: below it.
+    """
+
+    name: str
+    title: str
+    frame: pd.DataFrame
+    columns: Sequence[Column]
+    note: str = ""
+
+    @property
+    def header(self) -> list[str]:
+        """Column heads."""
+        return [column.head for column in self.columns]
+
+    @property
+    def rows(self) -> list[list[str]]:
+        """The cells as text."""
+        return [
+            [
+                column.write(*(row.get(f) for f in column.fields))
+                for column in self.columns
+            ]
+            for row in self.frame.astype(object).to_dict("records")
+        ]
+
+    def without(self, *heads: str) -> "Table":
+        """The table without the columns of these heads."""
+        kept = [column for column in self.columns if column.head not in heads]
+        return dataclasses.replace(self, columns=kept)
+
+    def of(self, **values: Any) -> "Table":
+        """The table with those rows alone that have these values."""
+        frame = self.frame
+        for field, value in values.items():
+            wanted = value if isinstance(value, list | tuple) else [value]
+            frame = frame[frame[field].isin(wanted)]
+        return dataclasses.replace(self, frame=frame)
+
+    @property
+    def markdown(self) -> str:
+        """The table in Markdown, without title and note."""
+        rules = ["--:" if column.number else "---" for column in self.columns]
+        lines = [self.header, rules, *self.rows]
+        return "\n".join(f"| {' | '.join(map(_in_markdown, row))} |" for row in lines)
+
+    @property
+    def csv(self) -> str:
+        """The frame as CSV: fractions, not percentages."""
+        fields = dict.fromkeys(f for column in self.columns for f in column.fields)
+        kept = [field for field in fields if field in self.frame]
+        return self.frame[kept].to_csv(index=False, lineterminator="\n")
+
+    @property
+    def html(self) -> str:
+        """The table as HTML that scrolls sideways where the page is narrow."""
+
+        def row(cells: Sequence[str], tag: str) -> str:
+            marked = (
+                f"<{tag}{' class=n' * column.number}>{html.escape(cell)}</{tag}>"
+                for column, cell in zip(self.columns, cells, strict=True)
+            )
+            return f"<tr>{''.join(marked)}</tr>"
+
+        title = html.escape(self.title)
+        body = "\n".join(row(cells, "td") for cells in self.rows)
+        return (
+            f'<div class=scroll tabindex=0 role=region aria-label="{title}">'
+            f"<table><thead>{row(self.header, 'th')}</thead>\n"
+            f"<tbody>{body}</tbody></table></div>"
+        )
+
+
+def _in_markdown(cell: str) -> str:
+    return cell.replace("|", "\\|").replace("\n", " ")
