@@ -9,7 +9,7 @@ from absl import logging
 from hyperml_tf.kernels import compiler
 from hyperml_tf.kernels.compiler import KernelUnavailable
 from hyperml_tf.kernels.limits import fused_step_of, inner_of
-from hyperml_tf.kernels.softmax import FusedSoftmaxSteps
+from hyperml_tf.kernels.softmax_steps import FusedSoftmaxSteps
 from hyperml_tf.models.base import Recommender
 from hyperml_tf.optimizers import LazyAdam
 

@@ -16,7 +16,7 @@ from hyperml_tf.layers import (
     UnitBallEmbedding,
 )
 from hyperml_tf.layers.embedding import SERIALIZABLE
-from hyperml_tf.layers.softmax import (
+from hyperml_tf.layers.shared_negatives import (
     MASKED,
     SAMPLERS,
     KnownItems,

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from hyperml_tf.geometry import poincare
 from hyperml_tf.kernels.compiler import KernelUnavailable
-from hyperml_tf.kernels.softmax import FusedSoftmaxSteps
+from hyperml_tf.kernels.softmax_steps import FusedSoftmaxSteps
 from hyperml_tf.models.softmax import SoftmaxRecommender
 from hyperml_tf.optimizers import LazyAdam, PoincareOptimizer, in_their_spaces
 

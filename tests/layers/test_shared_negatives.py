@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from hyperml_tf.layers.softmax import KnownItems, SharedNegatives, SharedSoftmaxLoss
+from hyperml_tf.layers.shared_negatives import (
+    KnownItems,
+    SharedNegatives,
+    SharedSoftmaxLoss,
+)
 
 
 def slow_loss(pos, others, temperature):
