@@ -21,7 +21,10 @@ __version__ = "0.1.0"
 _NAMES = {
     "Interactions": "hyperml_tf.data.interactions",
     **dict.fromkeys(
-        ("HyperML", "HyperTS", "HyperbolicMF", "MFBPR", "CML", "LRML", "MLP", "NCF"),
+        (
+            *("HyperML", "HyperTS", "HyperbolicMF", "MFBPR", "CML", "LRML", "MLP"),
+            *("NCF", "SoftmaxRecommender", "MFSoftmax", "ItemKNN", "EASE", "IALS"),
+        ),
         "hyperml_tf.models",
     ),
     **dict.fromkeys(

@@ -4,9 +4,9 @@ python -m hyperml_tf.benchmark --rows=10000,31000,140000,1000000 --threads=1
 
 What is measured, each in a process of its own so that `peak_rss_mb` is its own:
 training, one model at a time (`fit/…` with sampling, `step/…` on ready-made triplets,
-both kernels), `pipeline`, `ranking`, `retrieval`, `latency`, `preparation`; and where
---run names a finished run, `exactness`: its exact retrieval against the sort of all
-distances.
+both kernels), `shared_products` (the matrix products alone of a softmax step),
+`pipeline`, `ranking`, `retrieval`, `latency`, `preparation`; and where --run names a
+finished run, `exactness`: its exact retrieval against the sort of all distances.
 """
 
 import functools
@@ -81,6 +81,7 @@ def _names() -> list[str]:
 
     return [
         *speed.TRAINED,
+        "shared_products",
         "pipeline",
         "ranking",
         "retrieval",
@@ -107,6 +108,7 @@ def _measure(name: str, rows: int) -> None:
             )
             for key in speed.TRAINED
         },
+        "shared_products": lambda: speed.shared_products(rows, dim, batch),
         "pipeline": lambda: speed.pipeline(rows, dim, batch),
         "ranking": lambda: speed.ranking(rows, dim, batch),
         "retrieval": lambda: [measure.retrieval(rows, dim)],

@@ -63,13 +63,16 @@ def main() -> None:
     budget = None if _BUDGET.value == "full" else int(_BUDGET.value)
     space = dict(schedule.parse_values(text, "space") for text in _SPACE.value)
     found = halving.search(config, data, budget, _SEED.value, executor, fixed, space)
-    print(f"{config.dataset}/{config.model}, validation nDCG@10:")
+    select_by = config.get("select_by", "ndcg10")
+    print(f"{config.dataset}/{config.model}, validation {select_by}:")
     for candidate in found:
         reached = f"{100 * candidate.valid_ndcg10:.2f} % by epoch {candidate.epochs}"
         print(f"  {reached}  {dict(candidate.overrides)}")
     if _RECORD.value:
         name = _RECORD_AS.value or config.model
-        searches.add(pathlib.Path(_RECORD.value), config.dataset, name, found)
+        searches.add(
+            pathlib.Path(_RECORD.value), config.dataset, name, found, select_by
+        )
     if _OUTPUT.value:
         best = json.dumps(dict(found[0].overrides), indent=1) + "\n"
         write_atomically(pathlib.Path(_OUTPUT.value), best)

@@ -63,7 +63,7 @@ def _points(*points) -> list[tf.Tensor]:
 
 
 def _squared_norm(x: tf.Tensor) -> tf.Tensor:
-    return tf.reduce_sum(x * x, axis=-1, keepdims=True)
+    return tf.reduce_sum(tf.square(x), axis=-1, keepdims=True)
 
 
 def _complement(x: tf.Tensor, c: tf.Tensor) -> tf.Tensor:

@@ -5,8 +5,10 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <vector>
 
 #include "tensorflow/core/framework/op_kernel.h"
+#include "tensorflow/core/framework/resource_mgr.h"
 #include "tensorflow/core/framework/resource_var.h"
 
 #if defined(__linux__)
@@ -17,6 +19,34 @@ namespace hyperml {
 namespace {
 
 namespace tf = ::tensorflow;
+
+// The variables that are an op's first inputs, locked as long as this lives.
+class LockedVariables {
+ public:
+  absl::Status Lock(tf::OpKernelContext* context, int count) {
+    std::vector<decltype(variables_[0]->mu())> mutexes;
+    variables_.resize(count);
+    for (int i = 0; i < count; ++i) {
+      TF_RETURN_IF_ERROR(tf::LookupResource(context, tf::HandleFromInput(context, i),
+                                            &variables_[i]));
+      mutexes.push_back(variables_[i]->mu());
+    }
+    // One order for all, by address, as TensorFlow's own updates lock.
+    std::sort(mutexes.begin(), mutexes.end());
+    if (std::adjacent_find(mutexes.begin(), mutexes.end()) != mutexes.end()) {
+      return absl::InvalidArgumentError("a variable is given twice");
+    }
+    locks_.reserve(count);
+    for (auto* mutex : mutexes) locks_.emplace_back(*mutex);
+    return absl::OkStatus();
+  }
+
+  tf::Var* operator[](int i) const { return variables_[i].get(); }
+
+ private:
+  std::vector<tf::core::RefCountPtr<tf::Var>> variables_;
+  std::vector<tf::mutex_lock> locks_;  // given up before the variables are
+};
 
 // A variable's buffer, writable in place while `variable`'s mutex is held.
 //

@@ -1,17 +1,17 @@
 """Which models and optimizers have a fused step, and the call of the op."""
 
 from types import ModuleType
-from typing import Any
 
 import tensorflow as tf
 import tf_keras as keras
 from absl import logging
 
-from hyperml_tf.geometry.spaces import space_of
 from hyperml_tf.kernels import compiler
 from hyperml_tf.kernels.compiler import KernelUnavailable
+from hyperml_tf.kernels.limits import fused_step_of, inner_of
+from hyperml_tf.kernels.softmax import FusedSoftmaxSteps
 from hyperml_tf.models.base import Recommender
-from hyperml_tf.optimizers import LazyAdam, PoincareOptimizer
+from hyperml_tf.optimizers import LazyAdam
 
 # Class -> the op's name, the lists of slots, the hyper-parameters that are attributes.
 _OF_ADAM = ("_momentums", "_velocities"), ("beta_1", "beta_2", "epsilon")
@@ -21,12 +21,6 @@ _OPTIMIZERS: dict[type, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     keras.optimizers.Adagrad: ("adagrad", ("_accumulators",), ("epsilon",)),
     keras.optimizers.SGD: ("sgd", (), ()),
 }
-
-# Options of tf_keras optimizers that the op does not know.
-_FOREIGN = (
-    *("weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "use_ema"),
-    *("amsgrad", "momentum", "nesterov"),
-)
 
 
 def use(
@@ -52,7 +46,8 @@ def use(
     if choice == "tensorflow":
         return "tensorflow"
     try:
-        model.kernel = FusedSteps(model, optimizer, batch_size)
+        steps = _STEPS[fused_step_of(model).op]
+        model.kernel = steps(model, optimizer, batch_size)
     except KernelUnavailable as reason:
         if choice == "fused":
             raise KernelUnavailable(f"{reason}; use --kernel=tensorflow") from None
@@ -100,29 +95,8 @@ class FusedSteps:
         optimizer: keras.optimizers.Optimizer,
         batch_size: int,
     ):
-        # Not one that is inherited: a subclass's loss may be another.
-        if "fused_step" not in vars(type(model)):
-            raise KernelUnavailable(f"{type(model).__name__} has no fused kernel")
-        name, self._tables, settings = model.fused_step()
-        keeps_rows = type(optimizer) is PoincareOptimizer
-        inner: Any = optimizer.inner if keeps_rows else optimizer  # type: ignore
-        free = all(space_of(table).is_free for table in self._tables)
-        if (
-            type(inner) not in _OPTIMIZERS
-            or not _is_plain(optimizer, inner)
-            or not (keeps_rows or free)
-        ):
-            raise KernelUnavailable(
-                "only plain adam, adagrad and sgd, with retraction by projection, have "
-                "a fused kernel"
-            )
-        if model.item_biases is not None:
-            raise KernelUnavailable("the fused kernel knows no item biases")
-        if tf.config.get_visible_devices("GPU"):
-            raise KernelUnavailable(
-                "the fused kernel runs on the CPU, and there is a GPU, which takes "
-                "longer for small batches: CUDA_VISIBLE_DEVICES=-1 hides it"
-            )
+        name, self._tables, settings, _ = fused_step_of(model)
+        inner = inner_of(optimizer, self._tables, _OPTIMIZERS, "adam, adagrad and sgd")
         self._op = compiler.library().hyperml_steps
         self._optimizer, self._terms = optimizer, model.terms
         optimizer.build(model.trainable_variables)
@@ -174,10 +148,5 @@ class FusedSteps:
         return dict(zip(self._terms, columns, strict=False))
 
 
-def _is_plain(*optimizers: keras.optimizers.Optimizer) -> bool:
-    """Whether the op's arithmetic is all that these optimizers do."""
-    return all(
-        not any(getattr(optimizer, option, None) for option in _FOREIGN)
-        and getattr(optimizer, "retraction", "projection") == "projection"
-        for optimizer in optimizers
-    )
+# What `FusedStep.op` says -> who calls it.
+_STEPS: dict[str, type] = {"steps": FusedSteps, "softmax": FusedSoftmaxSteps}

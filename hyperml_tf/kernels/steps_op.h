@@ -11,11 +11,10 @@
 #include <vector>
 
 #include "buffers.h"
+#include "ids.h"
 #include "step.h"
 #include "tensorflow/core/framework/op.h"
 #include "tensorflow/core/framework/op_kernel.h"
-#include "tensorflow/core/framework/resource_mgr.h"
-#include "tensorflow/core/framework/resource_var.h"
 #include "tensorflow/core/framework/shape_inference.h"
 
 namespace hyperml {
@@ -106,24 +105,6 @@ Settings ReadSettings(tf::OpKernelConstruction* context, absl::Status* status) {
   return settings;
 }
 
-absl::Status CheckIds(const tf::Tensor& ids, int64_t count, int64_t rows,
-                      const char* name) {
-  if (ids.dims() != 1 || ids.NumElements() != count) {
-    return absl::InvalidArgumentError("the ids of triplets must be three vectors of "
-                                      "one length");
-  }
-  const int32_t* begin = ids.flat<int32_t>().data();
-  uint32_t largest = 0;  // a negative id is a large one
-  for (int64_t i = 0; i < count; ++i) {
-    largest = std::max(largest, static_cast<uint32_t>(begin[i]));
-  }
-  if (count && largest >= rows) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        name, " id ", static_cast<int32_t>(largest), " is not in [0, ", rows, ")"));
-  }
-  return absl::OkStatus();
-}
-
 class StepsOp : public tf::OpKernel {
  public:
   explicit StepsOp(tf::OpKernelConstruction* context) : OpKernel(context) {
@@ -152,21 +133,8 @@ class StepsOp : public tf::OpKernel {
     // The trainer's workspace is one; a kernel can be run by two graph executions.
     std::lock_guard<std::mutex> alone(mutex_);
     const int given = buffers_.size();
-    std::vector<tf::core::RefCountPtr<tf::Var>> variables(given);
-    std::vector<decltype(variables[0]->mu())> mutexes;
-    for (int i = 0; i < given; ++i) {
-      OP_REQUIRES_OK(context, tf::LookupResource(context, tf::HandleFromInput(context, i),
-                                                 &variables[i]));
-      mutexes.push_back(variables[i]->mu());
-    }
-    // One order for all, by address, as TensorFlow's own updates lock.
-    std::sort(mutexes.begin(), mutexes.end());
-    OP_REQUIRES(context,
-                std::adjacent_find(mutexes.begin(), mutexes.end()) == mutexes.end(),
-                absl::InvalidArgumentError("a variable is given twice"));
-    std::vector<tf::mutex_lock> locks;
-    locks.reserve(given);
-    for (auto* mutex : mutexes) locks.emplace_back(*mutex);
+    LockedVariables variables;
+    OP_REQUIRES_OK(context, variables.Lock(context, given));
 
     Tables tables{};
     Table* const table[] = {&tables.users, &tables.items, &tables.keys, &tables.memory};
@@ -177,8 +145,8 @@ class StepsOp : public tf::OpKernel {
           table[side] == &tables.keys ? settings_.memory_size : settings_.dim;
       float* data = nullptr;
       int64_t size = 0;
-      OP_REQUIRES_OK(context, WritableBuffer(context, variables[i].get(), columns, &data,
-                                             &size));
+      OP_REQUIRES_OK(context,
+                     WritableBuffer(context, variables[i], columns, &data, &size));
       if (slot < 0) {
         table[side]->rows = data;
         table[side]->size = size;

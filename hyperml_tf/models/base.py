@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
+from hyperml_tf.data.interactions import Interactions
 from hyperml_tf.data.triplets import Share
 from hyperml_tf.geometry.retrieval import Measure, Points
 from hyperml_tf.layers import PartOfStep, RowDropout, RowEmbedding
@@ -21,11 +22,13 @@ class FusedStep(NamedTuple):
         model: the op's name for it.
         tables: what a step changes, users and items first.
         settings: attributes of the op.
+        op: which of the ops, see `kernels.fused`.
     """
 
     model: str
     tables: Sequence[tf.Variable]
     settings: Mapping[str, Any]
+    op: str = "steps"
 
 
 class Recommender(keras.Model):
@@ -85,8 +88,11 @@ class Recommender(keras.Model):
         size = {"num_users": self.num_users, "num_items": self.num_items}
         return self._given | size | {"name": self.name}
 
-    def adapt(self, train_items: np.ndarray) -> None:
-        """Takes what a model without training knows of the interactions [N]."""
+    def adapt(self, interactions: Interactions) -> None:
+        """Takes what a model needs to know of the training interactions.
+
+        Of a model that is not trained by gradient, this is all of its training.
+        """
 
     def fused_step(self) -> FusedStep:
         """The model's steps as the fused kernel does them, if it knows the model.

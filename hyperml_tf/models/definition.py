@@ -33,6 +33,8 @@ class Definition:
         column: the model in whose column of Table 2 it competes, beside that model.
         parts: models that it starts from, trained before it.
         alters: the model of which it is a variant, and which it is compared with.
+        reference: whether it is a reference row beyond the paper: no model of the
+            paper's, nor a variant of one, but what a claim to lead must stand beside.
         conflict: says what is wrong with settings that exclude each other, else "".
     """
 
@@ -45,6 +47,7 @@ class Definition:
     column: str = ""
     parts: tuple["Definition", ...] = ()
     alters: str = ""
+    reference: bool = False
     conflict: Callable[[Mapping[str, Any]], str] = lambda settings: ""
 
     def __post_init__(self):

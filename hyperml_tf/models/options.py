@@ -118,6 +118,22 @@ EPOCHS = Option(
     range=(1, 100_000),
 )
 
+DIM = Option(
+    "dim",
+    "The dimension of a row of the tables.",
+    range=(1, 4096),
+    grid=paper(32, 64, 128),
+)
+SELECT_BY = Option(
+    "select_by",
+    "The validation metric that chooses: nDCG@10, sampled or in the full catalogue.",
+    default="ndcg10",  # the paper's protocol
+    choices=("ndcg10", "full_ndcg10"),
+    off="ndcg10",
+)
+#: What models have that `adapt` fits, without epochs.
+FITTED = (EPOCHS.having(default=0, range=(0, 0)), SELECT_BY)
+
 #: How every model is trained that is: values of §3.1 where it gives one.
 TRAINING = (
     OPTIMIZER,
@@ -135,12 +151,7 @@ TRAINING = (
         range=(0.5, 1.0),
         off=1.0,
     ),
-    Option(
-        "dim",
-        "The dimension of a row of the tables.",
-        range=(1, 4096),
-        grid=paper(32, 64, 128),
-    ),
+    DIM,
     Option(
         "batch_size",
         "Positive pairs of a step.",
@@ -162,6 +173,7 @@ TRAINING = (
         range=(0, 100_000),
         off=0,
     ),
+    SELECT_BY,
     Option(
         "dropout",
         "The rate at which coordinates of looked-up rows are zeroed in training.",

@@ -26,9 +26,10 @@ class Popularity(Recommender):
             trainable=False,
         )
 
-    def adapt(self, train_items):
-        """Counts training interactions [N] by item."""
-        self.counts.assign(np.bincount(train_items, minlength=self.num_items))
+    def adapt(self, interactions):
+        """Counts training interactions by item."""
+        items = interactions.train_item
+        self.counts.assign(np.bincount(items, minlength=self.num_items))
 
     def score(self, users, items):
         """Counts of items, broadcast against users."""

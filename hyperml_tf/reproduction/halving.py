@@ -1,9 +1,9 @@
 """Chooses settings on validation: the paper's grid, widened, by successive halving.
 
 Rung r trains its candidates up to epoch E/3^(R-1-r) of the config's E, then keeps the
-best third by validation nDCG@10 (Jamieson & Talwalkar 2016). A candidate that goes on
-is taken up from its checkpoint, so no epoch is trained twice. The choice never looks
-at the test items.
+best third by validation nDCG@10, in the ranking that the config selects by (Jamieson &
+Talwalkar 2016). A candidate that goes on is taken up from its checkpoint, so no epoch
+is trained twice. The choice never looks at the test items.
 """
 
 import dataclasses
@@ -34,7 +34,8 @@ class Candidate:
     Attributes:
         overrides: field -> value.
         epochs: end of the last rung that they were in.
-        valid_ndcg10: best validation nDCG@10 until then; -1 for a run that failed.
+        valid_ndcg10: best validation nDCG@10 until then, in the ranking that the
+            config selects by; -1 for a run that failed.
     """
 
     overrides: Mapping[str, object]
@@ -131,7 +132,9 @@ def search(
     # A task starts from the committed config, not from the one given.
     kept = departures(configs.settings(config), config) | dict(fixed)
     tasks = [_task(config, point, kept, data, seed, executor) for point in points]
-    ends = rungs(config.epochs, config.eval_every, len(points))
+    ends = [0]  # there is nothing to go on with
+    if DEFINITIONS[config.model].trains:
+        ends = rungs(config.epochs, config.eval_every, len(points))
     found: dict[Task, Candidate] = {}
     for place, end in enumerate(ends):
         logging.info(
@@ -169,9 +172,13 @@ def _task(config, point, kept, data, seed, executor) -> Task:
 
 
 def _best_valid(task: Task, end: int) -> float:
-    """Best validation nDCG@10 up to epoch `end`; -1 without any."""
+    """Best validation score up to epoch `end`, as `select_by` says; -1 without any."""
+    select_by = task.config.get("select_by", "ndcg10")
+    if not task.config.definition.trains:
+        kind = "valid_full" if select_by == "full_ndcg10" else "valid"
+        return task.run.metrics[kind].get("ndcg10", -1.0)
     rows = itertools.takewhile(lambda r: int(r["epoch"]) <= end, task.run.history())
-    scores = (row.get("valid/ndcg10") for row in rows)
+    scores = (row.get(f"valid/{select_by}") for row in rows)
     return max((float(score) for score in scores if score), default=-1.0)
 
 

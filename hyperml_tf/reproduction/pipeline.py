@@ -250,7 +250,7 @@ def _search(
     dataset: str, model: str | Name, request: Request, folders: Folders
 ) -> dict[str, object]:
     """Settings chosen on validation; {} for a model with nothing to search."""
-    if not DEFINITIONS[config_files.load(dataset, model).model].trains:
+    if not DEFINITIONS[config_files.load(dataset, model).model].grid:
         return {}
     output = _found_by_search(dataset, model, folders)
     output.parent.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ Every table can be built from it alone. Metrics are fractions, rounded to six di
 import io
 import json
 import pathlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -24,12 +24,15 @@ COLUMNS = (
     "dataset", "model", "variant", "config_hash", "config", "seed", "commit", "device",
     "kernel", "epochs", "best_epoch", "valid_ndcg10", "valid_hr10", "hr10", "ndcg10",
     "ndcg10_method0", "full_hr10", "full_ndcg10", "seconds", "versions",
+    "valid_full_ndcg10",
 )  # fmt: skip
+# Those that rows of older records lack.
+_LATER = ("valid_full_ndcg10",)
 #: What tells rows apart: a run is recorded once.
 KEY = ["dataset", "model", "config_hash", "seed"]
 METRICS = (
     "valid_ndcg10", "valid_hr10", "hr10", "ndcg10", "ndcg10_method0", "full_hr10",
-    "full_ndcg10",
+    "full_ndcg10", "valid_full_ndcg10",
 )  # fmt: skip
 _TEXT = ("dataset", "model", "variant", "config_hash", "config", "commit", "device",
          "kernel", "versions")  # fmt: skip
@@ -83,7 +86,13 @@ def _row(run: Run) -> dict[str, Any]:
         "full_ndcg10": round(full["ndcg10"], 6),
         "seconds": round(metrics["seconds"], 1),
         "versions": " ".join(f"{k}={v}" for k, v in versions.items()),
+        "valid_full_ndcg10": _rounded(metrics.get("valid_full"), "ndcg10"),
     }
+
+
+def _rounded(summary: Mapping[str, float] | None, metric: str) -> float:
+    """A metric of a ranking; NaN for runs of before it was done."""
+    return float("nan") if summary is None else round(summary[metric], 6)
 
 
 def _of_all(environment: dict[str, Any], name: str) -> str:
@@ -113,6 +122,7 @@ def read(path: pathlib.Path = RECORD) -> pd.DataFrame:
         return _frame([])
     except (ValueError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not a record of runs ({error})") from None
+    rows = rows.reindex(columns=[*rows, *(c for c in _LATER if c not in rows)])
     missing = [column for column in COLUMNS if column not in rows]
     if missing:
         raise InputError(

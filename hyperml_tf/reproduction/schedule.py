@@ -88,7 +88,7 @@ def plan(
     """The runs of every model on every dataset with every seed, seeds outermost.
 
     With seeds outermost, an interrupted schedule leaves all configurations with a
-    like number of runs. A model without randomness (popularity) gets one seed. An
+    like number of runs. A model that is not trained by gradient gets one seed. An
     override that a model's config does not have is left out for that model.
 
     Args:
@@ -116,7 +116,9 @@ def plan(
         for field in swept:
             if field not in config and trains:
                 raise InputError(f"{model} has no field {field!r} to sweep over")
-        wanted = {**overrides, **swept} if trains else {}
+        wanted = {**overrides, **swept}
+        if not trains:
+            wanted.pop("epochs", None)  # of which it has none
         fitting = {field: value for field, value in wanted.items() if field in config}
         if any(config[field] != value for field, value in fitting.items()):
             departures = {k: str(v) for k, v in fitting.items() if k in swept}

@@ -226,6 +226,37 @@ def _ready_triplets(
     return tf.data.Dataset.from_tensor_slices(columns).repeat().prefetch(2)
 
 
+def shared_products(
+    rows: int, dim: int, batch: int, negatives: int = 512
+) -> list[dict]:
+    """The matrix products alone that a step of the softmax models needs.
+
+    Scores of [batch, dim] users and [negatives, dim] items, and both gradients: what
+    `step/hyperml_softmax/fused` is to be held against.
+    """
+    del rows
+    rng = np.random.default_rng(0)
+    sides = (rng.normal(size=(n, dim)).astype(np.float32) for n in (batch, negatives))
+
+    @tf.function
+    def steps(users, items):
+        for _ in tf.range(BATCHES_PER_CHUNK):
+            scores = tf.matmul(users, items, transpose_b=True)
+            by_users = tf.matmul(scores, items)
+            by_items = tf.matmul(scores, users, transpose_a=True)
+            # A step's result enters the next, or one would be all that is done.
+            users, items = users + 1e-9 * by_users, items + 1e-9 * by_items
+        return tf.reduce_sum(users) + tf.reduce_sum(items)
+
+    given = [tf.constant(side) for side in sides]
+
+    def work():
+        steps(*given)
+        return batch * BATCHES_PER_CHUNK
+
+    return [{"name": "shared_products", **_as_line(_rates(work), batch)}]
+
+
 def ranking(rows: int, dim: int, batch: int) -> list[dict]:
     """Both rankings of every user by HyperML, CML and MF-BPR."""
     del batch

@@ -33,6 +33,8 @@ _RIM_ROUNDING = 1e-6
 
 #: How a model is ranked in validation; what it is called by, before the metric's name.
 SAMPLED = {"valid/": protocol.sampled}
+#: In the full catalogue too, which costs more.
+BOTH = SAMPLED | {"valid/full_": protocol.full}
 
 
 class Clock(keras.callbacks.Callback):

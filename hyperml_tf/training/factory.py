@@ -25,16 +25,16 @@ OPTIMIZERS: dict[str, Callable[[Any], keras.optimizers.Optimizer]] = {
 def build_model(
     config: Configuration, interactions: Interactions, seed: int
 ) -> Recommender:
-    """The untrained model of a configuration.
+    """The model of a configuration: untrained, or fitted if `adapt` is all of it.
 
     Args:
         config: the configuration.
-        interactions: gives U and I, and the counts of the popularity model.
+        interactions: gives U and I, and what `adapt` takes.
         seed: root of initialisation and dropout.
     """
     size = interactions.num_users, interactions.num_items
     model = config.definition.build(*size, seed, config.settings)
-    model.adapt(interactions.train_item)
+    model.adapt(interactions)
     return model
 
 

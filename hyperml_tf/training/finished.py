@@ -50,7 +50,7 @@ def open_run(
 def restored(config, interactions: Interactions, run: Run) -> Recommender:
     """The model of a finished run with the weights of its best epoch."""
     model = factory.build_model(config, interactions, seeds(run.seed)[0])
-    if model.trainable_variables:
+    if config.definition.trains:
         folder = run.folder / "checkpoints"
         with storage.reading(folder, f"remove {run.folder} and train it again"):
             status = tf.train.Checkpoint(model=model).read(str(folder / "best"))

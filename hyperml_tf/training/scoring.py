@@ -44,6 +44,7 @@ def score(
         "seconds": float(standing.seconds),
         "evaluation_seconds": time.monotonic() - begin,
         "valid": protocol.sampled(model, interactions, "valid").summary(),
+        "valid_full": protocol.full(model, interactions, "valid").summary(),
         "test": test.summary(),
         "test_full": test_full.summary(),
     }

@@ -138,7 +138,7 @@ class Training:
             self.run.write_json("config.json", self.config.to_dict())
             self._build_model(parts)
             with contextlib.closing(Board(self.run, self.config)) as board:
-                if self.model.trainable_variables:
+                if self.config.definition.trains:
                     self._fit(board)
                     if not self.standing.is_over:
                         return None
@@ -232,14 +232,13 @@ class Training:
         self, board: Board, checkpoints: Checkpoints
     ) -> list[keras.callbacks.Callback]:
         history = callbacks.History(self.run, self.standing)
-        validation = callbacks.Validation(
-            self.epochs, self.interactions, callbacks.SAMPLED
-        )
+        select_by = self.config.get("select_by", "ndcg10")
+        rankings = callbacks.SAMPLED if select_by == "ndcg10" else callbacks.BOTH
         return [
             StopOnNonFinite(),
             callbacks.Clock(self.standing),
-            validation,
-            callbacks.KeepBest(checkpoints),
+            callbacks.Validation(self.epochs, self.interactions, rankings),
+            callbacks.KeepBest(checkpoints, f"valid/{select_by}"),
             history,
             callbacks.TensorBoard(board),
             callbacks.SaveLast(checkpoints, history, self.distribution),
@@ -251,7 +250,7 @@ class Training:
         """Writes what this process is, and what those before were if others."""
         described = environment.describe() | known
         described["data_fingerprint"] = self.interactions.fingerprint
-        if self.model.trainable_variables:
+        if self.config.definition.trains:
             described["strategy"] = self.distribution.name
             described["replicas"] = self.distribution.replicas
         earlier = []

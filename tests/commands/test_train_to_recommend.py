@@ -6,7 +6,7 @@ import pathlib
 
 import pytest
 
-MODELS = "hyperml,cml,popularity"
+MODELS = "hyperml,cml,ease,popularity"
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,8 @@ def test_replicate_leaves_one_finished_run_per_model_and_seed(runs_dir):
     found = {
         str(p.parent.relative_to(runs_dir)) for p in runs_dir.rglob("metrics.json")
     }
-    assert len(found) == 2 + 2 + 1  # popularity has nothing random to repeat
+    # EASE and popularity have nothing random to repeat.
+    assert len(found) == 2 + 2 + 1 + 1
 
 
 def test_the_run_folder_holds_what_design_says(runs_dir):
@@ -63,15 +64,22 @@ def test_a_second_call_runs_nothing(runs_dir, command, data_dir):
         *(f"--data_dir={data_dir}", f"--runs_dir={runs_dir}"),
     )
     assert done.returncode == 0
-    assert "5 of 5 runs are finished already" in done.stdout
+    assert "6 of 6 runs are finished already" in done.stdout
     assert before == {p: p.stat().st_mtime_ns for p in runs_dir.rglob("metrics.json")}
 
 
-@pytest.mark.parametrize("flag, key", [("--nofull", "test"), ("--full", "test_full")])
+@pytest.mark.parametrize(
+    "model, flag, key",
+    [
+        ("hyperml", "--nofull", "test"),
+        ("hyperml", "--full", "test_full"),
+        ("ease", "--full", "test_full"),
+    ],
+)
 def test_evaluate_gives_the_recorded_metrics_again(
-    flag, key, runs_dir, command, data_dir
+    model, flag, key, runs_dir, command, data_dir
 ):
-    run = _run_of(runs_dir, "hyperml", 0)
+    run = _run_of(runs_dir, model, 0)
     done = command(
         "hyperml_tf.evaluate", f"--run={run}", flag, f"--data_dir={data_dir}"
     )
@@ -80,8 +88,11 @@ def test_evaluate_gives_the_recorded_metrics_again(
     assert json.loads(done.stdout) == recorded
 
 
-def test_export_and_recommend_serve_the_run(runs_dir, command, data_dir, tmp_path):
-    run = _run_of(runs_dir, "hyperml", 0)
+@pytest.mark.parametrize("model", ["hyperml", "ease"])
+def test_export_and_recommend_serve_the_run(
+    model, runs_dir, command, data_dir, tmp_path
+):
+    run = _run_of(runs_dir, model, 0)
     done = command(
         "hyperml_tf.export",
         *(f"--run={run}", f"--output={tmp_path / 'export'}", f"--data_dir={data_dir}"),

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
+from hyperml_tf.data.interactions import Interactions
 from hyperml_tf.models import DEFINITIONS, HyperML
 from hyperml_tf.models.base import metric_init_scale
 from hyperml_tf.models.options import constructor_defaults
@@ -33,15 +34,37 @@ def other_value(option):
         return not option.default
     if option.choices:
         return next(c for c in option.choices if c != option.default)
-    return {"dim": 6, "layers": 2, "memory_size": 3}.get(option.name, 0.25)
+    own = {"dim": 6, "layers": 2, "memory_size": 3, "shared_negatives": 5}
+    own |= {"neighbours": 2, "alpha": 3.0, "iterations": 2}
+    return own.get(option.name, 0.25)
 
 
 def altered(key, **more):
-    """A model none of whose options has its default."""
+    """A model none of whose options has its default, and that knows the data."""
     definition = DEFINITIONS[key]
     taken = constructor_defaults(definition.model)
     options = {o.name: other_value(o) for o in definition.options if o.name in taken}
-    return definition.model(USERS, ITEMS, **options | more), options
+    model = definition.model(USERS, ITEMS, **options | more)
+    model.adapt(train_interactions())
+    return model, options
+
+
+def train_interactions():
+    train = [[0, 1, 2], [1, 2], [2, 3, 0, 5], [4, 1], [5, 4, 3], [1, 3], [9, 10]]
+    users = np.repeat(np.arange(USERS), [len(items) for items in train])
+    items = np.concatenate(train)
+    held_out = np.full(USERS, -1, np.int32)
+    return Interactions(
+        name="memory",
+        train_user=users.astype(np.int32),
+        train_item=items.astype(np.int32),
+        valid_item=held_out,
+        test_item=held_out,
+        valid_negatives=held_out[:, None],
+        test_negatives=held_out[:, None],
+        user_ids=[str(user) for user in range(USERS)],
+        item_ids=[str(item) for item in range(ITEMS)],
+    )
 
 
 @EVERY
@@ -65,6 +88,7 @@ def test_every_option_that_the_constructor_takes_survives_the_config(key):
     assert config | options | {"seed": 5, "name": "mine"} == config
     again = type(model).from_config(config)
     assert again.get_config() == config
+    again.adapt(train_interactions())
     for ours, theirs in zip(again.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
@@ -91,6 +115,7 @@ def test_a_saved_model_is_loaded_with_its_weights_and_scores(
     np.testing.assert_array_equal(loaded.score_all(users), made.score_all(users))
     if definition.trains:  # and goes on as the other does
         following = batches(rng)
+        loaded.adapt(train_interactions())  # what a loss reads is not saved
         for model in made, loaded:
             model.fit(following, epochs=1, verbose=0)
         for ours, theirs in zip(loaded.weights, made.weights, strict=True):

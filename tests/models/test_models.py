@@ -216,9 +216,9 @@ def test_mf_bpr_stays_finite_for_a_difference_that_underflows_a_sigmoid():
     assert np.all(np.isfinite(gradient.values))
 
 
-def test_popularity_scores_by_training_interactions():
+def test_popularity_scores_by_training_interactions(make_interactions):
     model = Popularity(3, 5)
-    model.adapt(np.array([0, 2, 2, 3, 2, 0], np.int32))
+    model.adapt(make_interactions([[0, 2], [2, 3], [2, 0]], 5))
     counts = [2, 0, 3, 1, 0]
     np.testing.assert_array_equal(model.score_all(np.arange(3)), [counts] * 3)
     items = np.array([[2, 1], [0, 4]])

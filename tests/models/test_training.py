@@ -95,7 +95,7 @@ def test_a_hierarchy_is_learned_well_enough_to_beat_popularity(
     interactions = hierarchy(make_interactions, rng)
     size = interactions.num_users, interactions.num_items
     floor = Popularity(*size)
-    floor.adapt(interactions.train_item)
+    floor.adapt(interactions)
     model = compiled(key, *size, LazyAdam(0.01), dropout=0.2)
     sampler = TripletSampler(interactions, seed=1)
     model.fit(

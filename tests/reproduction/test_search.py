@@ -3,11 +3,13 @@
 import csv
 import types
 
+import pandas as pd
 import pytest
 
 from hyperml_tf.errors import RunError
-from hyperml_tf.reproduction import config_files, halving, searches
+from hyperml_tf.reproduction import config_files, halving, schedule, searches
 from hyperml_tf.training import configuration as configs
+from hyperml_tf.training import runs
 
 
 @pytest.mark.parametrize(
@@ -135,3 +137,53 @@ def test_a_second_round_adds_to_the_first(tmp_path):
     assert rows["place"].tolist() == [1, 2, 3, 4]
     assert len(path.read_text()) == len(first)
     assert len(searches.read(path)) == 5
+
+
+def test_searches_by_another_ranking_are_other_searches(tmp_path):
+    path = tmp_path / "searches.csv"
+    old = pd.DataFrame(
+        [("tiny", "cml", 1, 6, 0.2, '{"dim": 8}')], columns=searches.COLUMNS[:-1]
+    )
+    old.to_csv(path, index=False)  # of before there was another ranking
+    found = [halving.Candidate({"dim": 8}, 6, 0.04)]
+    searches.add(path, "tiny", "cml", found, "full_ndcg10")
+    rows = searches.read(path)
+    assert rows["select_by"].tolist() == ["full_ndcg10", "ndcg10"]
+    assert rows["place"].tolist() == [1, 1]
+
+
+def test_a_search_ranks_by_what_the_config_selects_by(tmp_path):
+    config = config_files.load("tiny", "cml")
+    config.select_by = "full_ndcg10"
+    resolved = configs.resolve(config)
+    run = runs.locate(tmp_path, resolved, "data", 0)
+    run.folder.mkdir(parents=True)
+    rows = ["epoch,valid/ndcg10,valid/full_ndcg10", "2,0.9,0.1", "4,0.2,0.3", "6,1,1"]
+    (run.folder / "history.csv").write_text("\n".join(rows) + "\n")
+    assert halving._best_valid(schedule.Task(resolved, run, ()), 4) == 0.3
+
+
+def test_what_adapt_fits_is_searched_by_the_metrics_of_finished_runs(tmp_path):
+    config = config_files.load("tiny", "ease")
+
+    class Fits:
+        runs_dir = str(tmp_path)
+
+        def execute(self, tasks):
+            for task in tasks:
+                assert "--stop_epoch=0" not in task.arguments("data", "runs", 1)
+                task.run.folder.mkdir(parents=True, exist_ok=True)
+                scores = {"ndcg10": 1 / task.config.l2}
+                full = {"ndcg10": task.config.l2}
+                task.run.write_json(
+                    "metrics.json", {"valid": scores, "valid_full": full}
+                )
+            return []
+
+    data = types.SimpleNamespace(fingerprint="data")
+    for select_by, best in (("ndcg10", 2.0), ("full_ndcg10", 100.0)):
+        config.select_by = select_by
+        found = halving.search(
+            config, data, None, 0, Fits(), {"select_by": select_by}, {"l2": (2.0, 4.0)}
+        )
+        assert len(found) == 3 and found[0].overrides["l2"] == best

@@ -80,3 +80,9 @@ def test_the_command_prints_and_records_json_lines(tmp_path, monkeypatch):
     assert FIELDS - {"triplets_per_cpu_second"} <= lines[0].keys()
     assert lines[0]["peak_rss_mb"] > 0 and lines[0]["processor"]
     assert record.read_text() == done.stdout
+
+
+def test_products_of_the_softmax_step_are_timed_alone():
+    (line,) = speed.shared_products(100, 8, 16, negatives=12)
+    assert line["name"] == "shared_products"
+    assert line["triplets_per_second"] > 0 and line["ms_per_step"] > 0

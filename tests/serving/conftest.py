@@ -8,14 +8,19 @@ from data_prep import folder as prepared
 from hyperml_tf.data.prepared import load
 from hyperml_tf.models import (
     CML,
+    EASE,
     GMF,
+    IALS,
     LRML,
     MFBPR,
     MLP,
     NCF,
     HyperML,
     HyperTS,
+    ItemKNN,
+    MFSoftmax,
     Popularity,
+    SoftmaxRecommender,
 )  # fmt: skip
 
 USERS, ITEMS, DIM = 40, 300, 8
@@ -66,7 +71,13 @@ def models(interactions):
     metric = {"margin": 0.5, **TABLES}
     hyperbolic = {"distortion_weight": 0.1, **metric}
     popularity = Popularity(USERS, ITEMS)
-    popularity.adapt(interactions.train_item)
+    fitted = {
+        "itemknn": ItemKNN(USERS, ITEMS, neighbours=20),
+        "ease": EASE(USERS, ITEMS),
+        "ials": IALS(USERS, ITEMS, dim=5),
+    }
+    for model in (popularity, *fitted.values()):
+        model.adapt(interactions)
     biased = HyperML(USERS, ITEMS, c=1.0, item_bias=True, **hyperbolic)
     biases = np.random.default_rng(2).normal(size=(ITEMS, 1))
     biased.item_biases.table.assign(biases.astype(np.float32))
@@ -88,6 +99,9 @@ def models(interactions):
         "lrml": LRML(USERS, ITEMS, memory_size=5, **metric),
         "biased": biased,
         "popularity": popularity,
+        "mf_softmax": MFSoftmax(USERS, ITEMS, **TABLES),
+        "hyperml_softmax": SoftmaxRecommender(USERS, ITEMS, **TABLES),
+        **fitted,
         **networks,
     }
 

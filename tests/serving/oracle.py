@@ -19,10 +19,17 @@ def exp0(v, c):
     return np.tanh(size) * v / size
 
 
+def on_sphere(x, radius):
+    """r x/‖x‖."""
+    return radius * x / np.linalg.norm(x, axis=1, keepdims=True)
+
+
 def scores(model, key):
     """[U, I] scores of a model of `conftest`, higher is better."""
     if key == "popularity":
         return np.tile(model.counts.numpy(), (model.num_users, 1))
+    if key in ("itemknn", "ease"):  # W itself is tested beside the models
+        return model.score_all(np.arange(model.num_users)).numpy()
     if key in ("gmf", "mlp", "ncf"):
         return _dense(model.head, _features(model, key))[..., 0]
     if key == "biased":
@@ -30,11 +37,13 @@ def scores(model, key):
         return biases - scores(model, "hyperml") ** 2
     u = model.user_table.table.numpy().astype(np.float64)
     v = model.item_table.table.numpy().astype(np.float64)
+    if key.endswith("softmax"):
+        u, v = (on_sphere(x, model.radius) for x in (u, v))
     if key.startswith("hyper"):
         if key == "hyperts":
             u, v = exp0(u, model.c), exp0(v, model.c)
         return -ball_distance(u, v, model.c)
-    if key == "mf_bpr":
+    if key in ("mf_bpr", "mf_softmax", "ials"):
         return u @ v.T
     gap = u[:, np.newaxis] - v
     if key == "lrml":

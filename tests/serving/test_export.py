@@ -18,13 +18,17 @@ RELOAD = pathlib.Path(__file__).with_name("reload.py")
 EVERY_USER = [f"u{user}é" for user in range(USERS)]
 K = 7
 SOON = ("hyperml", "lrml")
-LATER = ("hyperts", "cml", "mf_bpr", "biased", "gmf", "mlp", "ncf", "popularity")
+LATER = (
+    *("hyperts", "cml", "mf_bpr", "biased", "gmf", "mlp", "ncf", "popularity"),
+    *("itemknn", "ease", "ials", "mf_softmax", "hyperml_softmax"),
+)
 KEYS = [*SOON, *(pytest.param(key, marks=pytest.mark.slow) for key in LATER)]
 # float32 arithmetic in the scores of models without points; float64 elsewhere.
 NETWORKS = ("gmf", "mlp", "ncf")
-TOLERANCE = dict.fromkeys(("lrml", "biased", *NETWORKS), 1e-5)
+TOLERANCE = dict.fromkeys(("lrml", "biased", "ease", *NETWORKS), 1e-5)
+PRODUCTS = ("mf_bpr", "mf_softmax", "ials")
 # Without an index, and so without `similar_items`.
-SCORED = ("lrml", "biased", "popularity", *NETWORKS)
+SCORED = ("lrml", "biased", "popularity", "itemknn", "ease", *NETWORKS)
 
 
 def recommend(users, k=K, exclude_seen=True):
@@ -121,7 +125,7 @@ def test_seen_items_come_back_on_request(answered):
 
 def test_distances_are_those_of_the_model(answered):
     key, _, _, answers = answered
-    if key in ("mf_bpr", *SCORED):
+    if key in (*PRODUCTS, *SCORED):
         assert "distances" not in answers["seen in"]
         return
     score, distance = (answers["seen in"][name] for name in ("scores", "distances"))
@@ -170,13 +174,15 @@ def test_pairs_are_scored_and_unknown_items_refused_by_name(answered):
 def test_similar_items_are_the_nearest_without_the_item_itself(answered, models):
     key, _, _, answers = answered
     if "similar" not in answers:
-        assert key not in ("hyperml", "hyperts", "mf_bpr", "cml")
+        assert key in SCORED
         return
     model, answer = models[key], answers["similar"]
     items = model.item_table.table.numpy().astype(np.float64)
     if key == "hyperts":
         items = oracle.exp0(items, model.c)
-    if key == "mf_bpr":
+    if key.endswith("softmax"):
+        items = oracle.on_sphere(items, model.radius)
+    if key in PRODUCTS:
         scores = items @ items.T
     elif key == "cml":
         scores = -((oracle.ball_distance(items, items, 0.0) / 2) ** 2)

@@ -23,7 +23,7 @@ def test_a_row_holds_what_the_run_wrote(make_run, tmp_path):
     record.write(tmp_path / "results.csv", collected(tmp_path).rows)
     with open(tmp_path / "results.csv", newline="") as file:
         (row,) = csv.DictReader(file)
-    assert list(row) == DESIGN_COLUMNS
+    assert list(row) == [*DESIGN_COLUMNS, "valid_full_ndcg10"]
     assert row["config"] == (
         '{"dataset":"games","epochs":2,"margin":0.5,"model":"hyperml"}'
     )
@@ -43,6 +43,20 @@ def test_a_record_survives_being_written_and_read(make_run, tmp_path):
     assert (tmp_path / "second.csv").read_text() == (
         tmp_path / "results.csv"
     ).read_text()
+
+
+def test_a_record_of_before_a_column_was_added_is_read_with_it_empty(
+    make_run, tmp_path
+):
+    make_run(seed=0)
+    path, old = tmp_path / "results.csv", tmp_path / "old.csv"
+    record.write(path, collected(tmp_path).rows)
+    pd.read_csv(path, dtype=str)[DESIGN_COLUMNS].to_csv(old, index=False)
+    rows = record.read(old)
+    assert list(rows) == [*DESIGN_COLUMNS, "valid_full_ndcg10"]
+    assert rows["valid_full_ndcg10"].isna().all()
+    record.write(path, rows)
+    assert record.read(path)["valid_full_ndcg10"].isna().all()
 
 
 def test_merging_adds_replaces_and_never_drops(make_run, tmp_path):
