@@ -33,9 +33,7 @@ def exported(model, data, tmp_path_factory):
 
 def test_a_dataset_of_other_sizes_is_refused(model, tmp_path):
     other = dataset(users=25)
-    with pytest.raises(
-        InputError, match="has 25 users and 30 items, and the model"
-    ):
+    with pytest.raises(InputError, match="has 25 users and 30 items, and the model"):
         hml.evaluate(model, other)
     with pytest.raises(InputError, match="made for 20 users"):
         hml.export(model, other, tmp_path / "out")
