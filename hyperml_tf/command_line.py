@@ -202,6 +202,9 @@ def _guarded(main: Callable[[], int | None]) -> int:
         _fail(str(error), 2)
     except RunError as error:
         _fail(str(error), 1)
+    except BrokenPipeError:  # whoever reads our output has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
     except OSError as error:
         _fail(f"{error.strerror or error}: {error.filename or ''}", 2)
     except KeyboardInterrupt:

@@ -49,6 +49,10 @@ def split(
 
 
 def _rows(frame: pd.DataFrame, columns: Columns) -> Rows:
+    if not isinstance(frame, pd.DataFrame):
+        raise InputError(
+            f"from_dataframe takes a pandas DataFrame, got {type(frame).__name__}"
+        )
     if not len(frame):
         raise InputError("the frame has no rows; a dataset needs some interactions")
     time = None
@@ -96,21 +100,33 @@ def _where(name: object) -> str:
 
 def _refuse_unnamed_time(frame: pd.DataFrame, columns: Columns) -> None:
     """A split by the frame's order leaks the future if a column has the times."""
-    first = frame.head(_LOOKED_AT)
-    for name in dict.fromkeys(frame.columns):
-        if name in columns or list(frame.columns).count(name) != 1:
+    if isinstance(frame.index, pd.DatetimeIndex | pd.PeriodIndex):
+        raise InputError(
+            "the frame's index has times; make it a column by frame.reset_index() and "
+            f"name it with time=, or say time={IN_ORDER!r} if the rows stand in time "
+            "order"
+        )
+    for place, name in enumerate(frame.columns):
+        if name in columns:
             continue
-        try:
-            values = pa.chunked_array([pa.Array.from_pandas(first[name])])
-        except (pa.ArrowException, TypeError):  # no column of times
-            continue
-        if table_values.is_named_like_a_time(str(name)) or table_values.look_like_times(
-            values
+        if table_values.is_named_like_a_time(str(name)) or _has_times(
+            frame.iloc[:, place]
         ):
             raise InputError(
                 f"{_where(name)} may be the time; say time={name!r}, or "
                 f"time={IN_ORDER!r} if the rows stand in time order"
             )
+
+
+def _has_times(column: pd.Series) -> bool:
+    if isinstance(column.dtype, pd.PeriodDtype):
+        return True
+    some = column.dropna().head(_LOOKED_AT)
+    try:
+        values = pa.chunked_array([pa.Array.from_pandas(some)])
+    except (pa.ArrowException, TypeError):
+        return False
+    return table_values.look_like_times(values)
 
 
 def _titles(items: pd.DataFrame, item_ids: list[str]) -> pd.DataFrame:

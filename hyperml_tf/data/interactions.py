@@ -141,7 +141,21 @@ class Interactions:
         Returns:
             Batches of int32: users [B], pos_items [B], and neg_items [B], or [B, n]
             for n > 1. The last batch of an epoch may be smaller.
+
+        Raises:
+            ValueError: an argument is not a whole number in its range, or no user has
+                a negative.
         """
+        for name, value, lowest, highest in (
+            ("batch_size", batch_size, 1, 1 << 20),
+            ("negatives", negatives, 1, 1000),
+            ("seed", seed, 0, (1 << 63) - 1),
+        ):
+            if int(value) != value or not lowest <= value <= highest:
+                raise ValueError(
+                    f"{name} must be a whole number in [{lowest}, {highest}], "
+                    f"got {value}"
+                )
         from hyperml_tf.data.triplets import TripletSampler
 
         return TripletSampler(self, seed, negatives).passes(batch_size)

@@ -116,8 +116,11 @@ def evaluate(
         Fractions by name, as of `metrics.summary`: hr10, ndcg10, mrr, auc and others.
 
     Raises:
-        InputError: the dataset has no held-out items.
+        InputError: the dataset has no held-out items or is of another size than the
+            model, or the model has weights that are not finite.
     """
+    model.check_sizes(interactions)
+    model.check_finite()
     held_out, _ = _split(interactions, split)
     if not (held_out >= 0).any():
         raise InputError(

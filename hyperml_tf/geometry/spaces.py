@@ -147,6 +147,10 @@ class PoincareBall(Space):
     riemannian = True
     centre_moves = True
 
+    def __post_init__(self):
+        if not 0 <= self.c < float("inf"):
+            raise ValueError(f"c must be a finite number >= 0, got {self.c}")
+
     @property
     def inverse_radius(self) -> float:  # type: ignore[override]
         """√c."""

@@ -47,6 +47,9 @@ class RowEmbedding(Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        for name, size in (("rows", rows), ("dim", dim)):
+            if isinstance(size, bool) or int(size) != size or size < 1:
+                raise ValueError(f"{name} must be a whole number >= 1, got {size}")
         self.rows, self.dim = rows, dim
         self.init_scale, self.seed = init_scale, seed
         # Built here, not at the first call: the number of rows is known.

@@ -9,6 +9,7 @@ import tf_keras as keras
 
 from hyperml_tf.data.interactions import Interactions
 from hyperml_tf.data.triplets import Share
+from hyperml_tf.errors import InputError
 from hyperml_tf.geometry.retrieval import Measure, Points
 from hyperml_tf.layers import PartOfStep, RowDropout, RowEmbedding
 from hyperml_tf.models.options import constructor_defaults
@@ -137,6 +138,33 @@ class Recommender(keras.Model):
             chosen_later: a kernel chooses among the negatives, step by step.
         """
         return users, pos_items, neg_items
+
+    def check_sizes(self, interactions: Interactions) -> None:
+        """Refuses a dataset of other numbers of users or items than the model has.
+
+        Raises:
+            InputError: its indices would mean other users and items.
+        """
+        sizes = interactions.num_users, interactions.num_items
+        if sizes != (self.num_users, self.num_items):
+            raise InputError(
+                f"{interactions.name} has {sizes[0]} users and {sizes[1]} items, and "
+                f"the model was made for {self.num_users} users and {self.num_items} "
+                "items; give it the dataset that it was made for"
+            )
+
+    def check_finite(self) -> None:
+        """Refuses a model whose training left the numbers that can be computed with.
+
+        Raises:
+            InputError: a weight has NaN or infinite values.
+        """
+        for weight in self.trainable_variables:
+            if not tf.reduce_all(tf.math.is_finite(weight)):
+                raise InputError(
+                    f"the model's weight {weight.name} has values that are not finite; "
+                    "train it again with a lower learning rate"
+                )
 
     def retrieval_points(self) -> Points | None:
         """Points, and the measure that orders them as `score` does; None for none."""
@@ -370,4 +398,6 @@ def spawn_seeds(root: int, count: int) -> list[int]:
 
 def metric_init_scale(dim: int, beta: float = 0.01) -> float:
     """α = (3β²/2d)^(1/3), the initial scale of metric learning models (§3.1)."""
+    if dim < 1:
+        raise ValueError(f"dim must be a whole number >= 1, got {dim}")
     return (3 * beta**2 / (2 * dim)) ** (1 / 3)

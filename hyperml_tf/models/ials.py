@@ -10,7 +10,7 @@ from hyperml_tf.layers import RowEmbedding
 from hyperml_tf.layers.embedding import SERIALIZABLE
 from hyperml_tf.models.base import Recommender, spawn_seeds
 from hyperml_tf.models.definition import Definition
-from hyperml_tf.models.item_item import check_sizes, matrix
+from hyperml_tf.models.item_item import matrix
 from hyperml_tf.models.options import DIM, FITTED, L2, Option, ours
 
 
@@ -58,7 +58,7 @@ class IALS(Recommender):
 
     def adapt(self, interactions):
         """Finds the factors. One thread: the same bits on every run of a machine."""
-        check_sizes(self, interactions)
+        self.check_sizes(interactions)
         with threadpoolctl.threadpool_limits(1):  # before implicit looks, and warns
             # Slow to load, and needed by nobody who only scores.
             from implicit.cpu.als import AlternatingLeastSquares

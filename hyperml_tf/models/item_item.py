@@ -28,7 +28,7 @@ class ItemItemRecommender(Recommender):
 
     def adapt(self, interactions):
         """Fits W to the training interactions and remembers whose they are."""
-        check_sizes(self, interactions)
+        self.check_sizes(interactions)
         self._history.assign(interactions.train_item)
         self._history_splits.assign(interactions.row_splits)
         self.fit_weights(interactions)
@@ -74,16 +74,6 @@ def growing(values, dtype: tf.DType, name: str, rank: int = 1) -> tf.Variable:
     """A weight that takes its length when the model is fitted, or loaded."""
     initial = tf.reshape(tf.constant(values, dtype), [len(values)] + [0] * (rank - 1))
     return tf.Variable(initial, trainable=False, name=name, shape=[None] * rank)
-
-
-def check_sizes(model: Recommender, interactions: Interactions) -> None:
-    """Refuses data of other numbers of users or items than the model was made for."""
-    sizes = interactions.num_users, interactions.num_items
-    if sizes != (model.num_users, model.num_items):
-        raise ValueError(
-            f"{interactions.name} has {sizes[0]} users and {sizes[1]} items, the model "
-            f"was made for {model.num_users} and {model.num_items}; give it those"
-        )
 
 
 def matrix(interactions: Interactions) -> scipy.sparse.csr_matrix:

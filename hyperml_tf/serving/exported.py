@@ -147,17 +147,39 @@ def recommend(
         popular items, with NaN for score.
 
     Raises:
-        InputError: the folder is not an export, or cannot be loaded here.
+        InputError: the folder is not an export or cannot be loaded here, `users` are
+            not raw ids, or k is out of range.
     """
     exported = model if isinstance(model, Exported) else Exported(model)
-    asked = [str(user) for user in users]
+    asked = _raw_ids(users)
+    if isinstance(k, bool) or int(k) != k or not 1 <= k < 1 << 31:
+        raise InputError(f"k must be a whole number in [1, {(1 << 31) - 1}], got {k}")
     frames = [
         answer.items.assign(user=answer.user)
-        for answer in exported.answers(asked, k, exclude_seen)
+        for answer in exported.answers(asked, int(k), exclude_seen)
     ]
     columns = ["user", "rank", "item", "score", "title"]
     table = pd.concat(frames or [pd.DataFrame(columns=columns[:4])], ignore_index=True)
     return table[[name for name in columns if name in table]]
+
+
+def _raw_ids(users: Iterable[object]) -> list[str]:
+    """Ids as text, as `Interactions.from_dataframe` has them."""
+    if isinstance(users, str | bytes | pd.DataFrame):
+        raise InputError(
+            f"users must be a list of raw ids, got a {type(users).__name__}; for one "
+            "user give a list of one"
+        )
+    ids = []
+    for user in users:
+        if isinstance(user, bytes):
+            user = user.decode("utf-8", "surrogateescape")
+        if user is None or user != user:  # NaN is not itself
+            raise InputError("a user's raw id is missing (None or NaN); leave it out")
+        if isinstance(user, float | np.floating) and user == int(user):
+            user = int(user)
+        ids.append(str(user))
+    return ids
 
 
 def _register_scann(folder: pathlib.Path) -> None:

@@ -47,8 +47,13 @@ def export(
         What `export.json` holds.
 
     Raises:
-        InputError: `output` is something else, or the model has no such index.
+        InputError: `output` is something else, the model has no such index, the
+            dataset is of another size than the model, or a weight is not finite.
     """
+    if index not in INDEXES:
+        raise InputError(f"index {index!r} is not known; one of: {', '.join(INDEXES)}")
+    model.check_sizes(interactions)
+    model.check_finite()
     # Variables lie where the functions run, also once loaded; see `service`.
     with tf.device("/CPU:0"):
         ranker, described = _ranker(model, interactions, index)
