@@ -23,7 +23,7 @@ _FULL = {"select_by": "full_ndcg10"}
 CHOSEN = {
     "itemknn": _FULL | {"shrinkage": 100.0},
     "ease": _FULL | {"l2": 100.0},
-    "ials": _FULL | {"dim": 256, "l2": 100.0, "alpha": 100.0},
+    "ials": _FULL | {"dim": 256, "l2": 100.0, "alpha": 30.0},
 }
 
 
