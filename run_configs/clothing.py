@@ -17,8 +17,8 @@ PAPER = {
 }
 
 # Reference rows beyond the paper: each the best by validation nDCG@10 in the full
-# catalogue, of 2 settings (ItemKNN: shrinkage 50, 100) and 2 (iALS: alpha 30, 100). EASE
-# has no row: to invert its 23k x 23k matrix takes too long beside other work.
+# catalogue, of 2 settings (ItemKNN: shrinkage 50, 100) and 2 (iALS: alpha 30, 100).
+# EASE has no row: to invert its 23k x 23k matrix takes too long beside other work.
 _FULL = {"select_by": "full_ndcg10"}
 CHOSEN = {
     "itemknn": _FULL | {"shrinkage": 100.0},
