@@ -98,11 +98,11 @@ class CsvTable:
             return pa.Table.from_batches([first.slice(0, _FIRST_ROWS)])
 
     def read(self, names: list[str], missing: list[str]) -> pa.Table:
-        quotes = self._has_quotes()
+        quoted, escaped = self._quotes()
         with clear_errors(self.path):
             rows = self._cells(names, missing)
-            if quotes:
-                self._refuse_unclear_quotes(names)
+            if quoted:
+                self._refuse_unclear_quotes(names, escaped)
         return rows
 
     def cell(self, name: str, row: int) -> str:
@@ -149,15 +149,25 @@ class CsvTable:
                 "in UTF-8, the same gzipped, or a Parquet file"
             )
 
-    def _has_quotes(self) -> bool:
-        """Whether there is a quote; refuses what is damaged or expands like a bomb."""
-        quotes = False
+    def _quotes(self) -> tuple[bool, bool]:
+        r"""Whether there is a `"`, and whether there is a `\"`.
+
+        Refuses what is damaged or expands like a bomb.
+        """
+        quoted, escaped, last = False, False, b""
         with archives.open_plain_or_gzip(self.path) as stream:
             while block := stream.read(1 << 20):
-                quotes = quotes or b'"' in block
-        return quotes
+                quoted = quoted or b'"' in block
+                escaped = escaped or b'\\"' in last + block
+                last = block[-1:]
+        return quoted, escaped
 
-    def _refuse_unclear_quotes(self, names: list[str]) -> None:
+    def _refuse_unclear_quotes(self, names: list[str], escaped: bool) -> None:
+        r"""A quote in a cell is written twice; MySQL and Spark write `\"` for it.
+
+        Refuses a table that only the second way can read, if Arrow read other cells,
+        and one that both can read, with other cells.
+        """
         problem = ""
         with self._strict_rows() as rows:
             try:
@@ -169,27 +179,41 @@ class CsvTable:
                     f"never closes, in line {rows.line_num:,} or before; write a quote "
                     'inside a quoted cell twice, as in "5"" disc"'
                 )
-        if problem and not self._same_if_escaped(names):
+        same = self._same_if_escaped(names) if problem or escaped else None
+        if problem and not same:
             raise InputError(problem)
+        if same is False:
+            raise InputError(
+                f'{self.path}: \\" may be a quote inside a cell or a backslash at its '
+                "end, and the rows differ; write a quote inside a quoted cell twice, "
+                'as in "5"" disc"'
+            )
 
-    def _same_if_escaped(self, names: list[str]) -> bool:
-        r"""Whether Arrow's cells are those of a reader that knows `\"`."""
+    def _same_if_escaped(self, names: list[str]) -> bool | None:
+        r"""Whether Arrow's cells are those of a reader that knows `\"`.
+
+        Returns:
+            None if that reader finds no table: a quote that never closes, or rows that
+            are longer or shorter than the header.
+        """
         places = [self.names.index(name) for name in names]
         found = self._cells(names, [])
         columns = (
-            value.as_py()
+            list(value.as_py().values())
             for batch in found.to_batches()
             for value in batch.to_struct_array()
         )
+        same = True
         with self._strict_rows(escapechar="\\") as rows:
             try:
                 next(rows)
-                return all(
-                    [row[place] for place in places] == list(other.values())
-                    for row, other in zip(filter(None, rows), columns, strict=True)
-                )
-            except (csv.Error, ValueError, IndexError):
-                return False
+                for row in filter(None, rows):
+                    if len(row) != len(self.names):
+                        return None
+                    same = same and [row[n] for n in places] == next(columns, None)
+            except csv.Error:
+                return None
+        return same and next(columns, None) is None
 
     @contextlib.contextmanager
     def _strict_rows(self, escapechar: str | None = None):  # type: ignore[no-untyped-def]

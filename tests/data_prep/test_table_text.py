@@ -60,6 +60,20 @@ def test_a_quote_that_makes_rows_unclear_is_refused(refusal_of, rows, pack):
     assert "quote" in said and "in line" in said
 
 
+def test_two_readings_of_a_backslash_with_other_rows_are_refused(refusal_of):
+    # With \" for a quote there are two rows, else one with a line break in its note.
+    ours = 'c,x,",\\"",1\nc,y,\\",2\n'
+    text = SMALL.replace(",timestamp", ",note,timestamp")
+    rows = [line.rpartition(",") for line in text.splitlines()[1:]]
+    table = "user,item,note,timestamp\n" + "".join(f"{a},,{t}\n" for a, _, t in rows)
+    assert "the rows differ" in refusal_of((table + ours).encode())
+
+
+def test_a_backslash_at_the_end_of_a_quoted_cell_is_one(split_of):
+    rows = [f'{u},{i},"C:\\",{t}' for u, i, t in ROWS]
+    assert split_of("\n".join(["user,item,note,timestamp", *rows]).encode()) == SPLIT
+
+
 def test_a_stray_quote_in_the_items_moves_no_title(write_table):
     path = write_table('item,title\nx,5" disc\ny,"two\nlines"\nz,ok\n', "items.csv")
     titles = read_titles(path, TitleColumns("item", "title"))
