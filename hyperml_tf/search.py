@@ -64,7 +64,8 @@ def main() -> None:
     space = dict(schedule.parse_values(text, "space") for text in _SPACE.value)
     found = halving.search(config, data, budget, _SEED.value, executor, fixed, space)
     select_by = config.get("select_by", "ndcg10")
-    print(f"{config.dataset}/{config.model}, validation {select_by}:")
+    ranking = " in the full catalogue" if select_by == "full_ndcg10" else ""
+    print(f"{config.dataset}/{config.model}, validation nDCG@10{ranking}:")
     for candidate in found:
         reached = f"{100 * candidate.valid_ndcg10:.2f} % by epoch {candidate.epochs}"
         print(f"  {reached}  {dict(candidate.overrides)}")

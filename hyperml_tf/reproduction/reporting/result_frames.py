@@ -221,6 +221,8 @@ def best(results: Results) -> pd.DataFrame:
             results.best_hyperbolic(dataset),
             results.best_euclidean(dataset, metric),
         )
+        if ball is None and hyperml is None:  # reference rows alone: nothing is best
+            continue
         printed = results.published(dataset, "hyperml").get("ndcg10")
         row = _head(dataset, metric=metric)
         row["paper"] = printed if metric == "ndcg10" else None
