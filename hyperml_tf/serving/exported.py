@@ -212,7 +212,7 @@ def _aligned(answer: pd.DataFrame) -> Iterator[str]:
 
 
 def read_users(path: str) -> list[str]:
-    """Raw ids from a file, one a line; empty lines do not count.
+    """Raw ids from a file, one a line; empty lines and byte order marks do not count.
 
     Raises:
         InputError: no such file, not text, or no id in it.
@@ -223,7 +223,8 @@ def read_users(path: str) -> list[str]:
         raise InputError(
             f"cannot read --users={path} ({error}); give a text file, one id a line"
         ) from None
-    users = [line for line in lines if line]
+    # Windows begins a file with the mark, and `cat` puts it between two.
+    users = [user for line in lines if (user := line.removeprefix("\ufeff"))]
     if not users:
         raise InputError(f"--users={path} names no user; give one raw id a line")
     return users

@@ -3,7 +3,7 @@
 import gzip
 
 import pytest
-from hyperml_tf.serving.recommend import read_users
+from hyperml_tf.serving.exported import read_users
 
 from hyperml_tf.errors import InputError
 
