@@ -3,9 +3,9 @@
 import gzip
 
 import pytest
-from hyperml_tf.serving.exported import read_users
 
 from hyperml_tf.errors import InputError
+from hyperml_tf.serving.exported import read_users
 
 
 @pytest.mark.parametrize(
