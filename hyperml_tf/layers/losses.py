@@ -21,8 +21,6 @@ class PullPushLoss(Layer):
 
     def __init__(self, margin: float = 0.5, loss: str = "hinge", **kwargs):
         super().__init__(**kwargs)
-        if not margin >= 0:
-            raise ValueError(f"margin must be >= 0, got {margin}")
         self.margin, self.loss = margin, loss
 
     def call(

@@ -74,7 +74,6 @@ def test_triplets_of_impossible_numbers_are_refused(data, wrong):
     [
         ({"c": -1.0}, "c must be a finite number >= 0"),
         ({"c": float("nan")}, "c must be a finite number >= 0"),
-        ({"margin": -1.0}, "margin must be >= 0"),
         ({"dim": 0}, "dim must be a whole number >= 1"),
         ({"dim": 2.5}, "dim must be a whole number >= 1"),
     ],
