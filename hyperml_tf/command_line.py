@@ -61,6 +61,23 @@ def define_op_determinism() -> flags.FlagHolder:
     )
 
 
+def define_repetitions() -> tuple[flags.FlagHolder, ...]:
+    """The flags --seeds, --epochs and --eval_every of what repeats configurations."""
+    seeds = flags.DEFINE_integer(
+        "seeds", 5, "Each configuration is run with this many seeds.", 1
+    )
+    epochs = flags.DEFINE_integer(
+        "epochs", None, "Runs last this many epochs, whatever their config says.", 1
+    )
+    eval_every = flags.DEFINE_integer(
+        "eval_every",
+        None,
+        "Runs validate at this interval, whatever their config says.",
+        1,
+    )
+    return seeds, epochs, eval_every
+
+
 def define_execution() -> tuple[flags.FlagHolder, flags.FlagHolder]:
     """The flags of the commands that start many runs; returns those of the folders."""
     flags.DEFINE_enum(

@@ -14,15 +14,7 @@ _DATASETS = flags.DEFINE_list(
     "datasets", [], "These datasets, prepared in --data_dir, are run."
 )
 _MODELS = flags.DEFINE_list("models", ["hyperml"], "These models are run.")
-_SEEDS = flags.DEFINE_integer(
-    "seeds", 5, "Each configuration is run with this many seeds.", 1
-)
-_EPOCHS = flags.DEFINE_integer(
-    "epochs", None, "Runs last this many epochs, whatever their config says.", 1
-)
-_EVAL_EVERY = flags.DEFINE_integer(
-    "eval_every", None, "Runs validate at this interval, whatever their config says.", 1
-)
+_SEEDS, _EPOCHS, _EVAL_EVERY = command_line.define_repetitions()
 _SWEEP = flags.DEFINE_string(
     "sweep", None, "FIELD:VALUE,VALUE,… runs a variant of every config for each value."
 )

@@ -15,15 +15,7 @@ _DATASETS = flags.DEFINE_list(
     "datasets", None, "These datasets are run; the default is all ten."
 )
 _MODELS = flags.DEFINE_list("models", None, "These models are run; the default is all.")
-_SEEDS = flags.DEFINE_integer(
-    "seeds", 5, "Each configuration is run with this many seeds.", 1
-)
-_EPOCHS = flags.DEFINE_integer(
-    "epochs", None, "Runs last this many epochs, whatever their config says.", 1
-)
-_EVAL_EVERY = flags.DEFINE_integer(
-    "eval_every", None, "Runs validate at this interval, whatever their config says.", 1
-)
+_SEEDS, _EPOCHS, _EVAL_EVERY = command_line.define_repetitions()
 _SEARCH = flags.DEFINE_bool(
     "search", False, "Settings are first searched on validation."
 )

@@ -44,6 +44,12 @@ def lifted_to_distance(product: tf.Tensor, u: tf.Tensor, c: float) -> tf.Tensor:
     return 2 / root_c * tf.asinh(root_c * euclidean / 2)
 
 
+def distances(u: tf.Tensor, v: tf.Tensor, c: float) -> tf.Tensor:
+    """d_c [N, M] of all pairs of points u [N, D] and v [M, D], by one product."""
+    products = tf.matmul(lift_query(u), lift_item(v, c), transpose_b=True)
+    return lifted_to_distance(products, u[:, tf.newaxis], c)
+
+
 def shifted_centre(u: tf.Tensor, r: tf.Tensor, c: float) -> tf.Tensor:
     """Euclidean centre of the hyperbolic ball of radius r around u.
 

@@ -248,8 +248,7 @@ class Recommender(keras.Model):
 class TableRecommender(Recommender):
     """A triplet model with one table for users and one for items.
 
-    Subclasses also give `query_vectors` and `item_vectors`, whose inner products
-    order the catalogue as `score` does without biases.
+    Subclasses also give `measure`, or a `score_all` of their own.
 
     With item biases b, which the paper's models do not have, a score is u·v + b or,
     for distances, -d² + b, and losses are on these scores. They start at 0; neither
@@ -359,31 +358,27 @@ class TableRecommender(Recommender):
         """
         if self.measure is None or self.item_biases is not None:
             return None
-        tables = map(self._exact, (self.user_table, self.item_table))
-        return Points(self.measure, *map(self.points, tables))
-
-    def query_vectors(self, users: tf.Tensor) -> tf.Tensor:
-        """[B, K] float64 vectors of users [B]."""
-        raise NotImplementedError
-
-    def item_vectors(self) -> tf.Tensor:
-        """[I, K] float64 vectors of the whole catalogue."""
-        raise NotImplementedError
+        users = self._user_points(tf.range(self.num_users))
+        return Points(self.measure, users, self._item_points())
 
     def score_all(self, users):
-        """Inner products of `query_vectors` and `item_vectors`, plus b; [B, I]."""
-        return self._products(users) + self._all_biases()
+        """Inner products of vectors that `measure` lifts, plus b; [B, I]."""
+        if self.measure is None:
+            raise NotImplementedError
+        query = self.measure.lift_query(self._user_points(users))
+        item = self.measure.lift_item(self._item_points())
+        return tf.matmul(query, item, transpose_b=True) + self._all_biases()
 
-    def _products(self, users: tf.Tensor) -> tf.Tensor:
-        return tf.matmul(
-            self.query_vectors(users), self.item_vectors(), transpose_b=True
-        )
+    def _user_points(self, users: tf.Tensor) -> tf.Tensor:
+        """[B, D] float64 points of users [B]."""
+        return self.points(tf.cast(self.user_table(users), tf.float64))
+
+    def _item_points(self) -> tf.Tensor:
+        """[I, D] float64 points of the whole catalogue."""
+        return self.points(tf.cast(self.item_table.table, tf.float64))
 
     def _all_biases(self) -> tf.Tensor:
         return tf.cast(self.biases(tf.range(self.num_items)), tf.float64)
-
-    def _exact(self, table: RowEmbedding) -> tf.Tensor:
-        return tf.cast(table.table, tf.float64)
 
 
 def as_matrix(neg_items: tf.Tensor) -> tf.Tensor:

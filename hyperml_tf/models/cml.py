@@ -2,7 +2,6 @@
 
 import tensorflow as tf
 
-from hyperml_tf.geometry import lift
 from hyperml_tf.geometry.spaces import UnitBall
 from hyperml_tf.layers import PullPushLoss, UnitBallEmbedding
 from hyperml_tf.layers.embedding import SERIALIZABLE
@@ -81,14 +80,6 @@ class CML(TableRecommender):
             loss += self.norm_penalty * _flat_distortion(user, pos_item)
             loss += self.norm_penalty * _flat_distortion(user, neg_item)
         return {"total": tf.reduce_mean(loss)}
-
-    def query_vectors(self, users):
-        """[u, ‖u‖², 1]."""
-        return lift.lift_query(tf.cast(self.user_table(users), tf.float64))
-
-    def item_vectors(self):
-        """[2v, -1, -‖v‖²]."""
-        return lift.lift_item(self._exact(self.item_table), c=0.0)
 
     def fused_step(self):
         """By the kernel's "cml"."""

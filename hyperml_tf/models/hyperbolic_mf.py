@@ -76,22 +76,9 @@ class HyperbolicMF(TableRecommender):
 
     def score_all(self, users):
         """s(u, v) + b by way of distances: no inner product orders items so."""
-        user = self._queries(users)[:, tf.newaxis]
-        distance = lift.lifted_to_distance(self._products(users), user, self.c)
-        item = self.points(self._exact(self.item_table))
-        dissimilarity = (tf.square(distance) - self._squared_norm(item)) / 2
-        return self._all_biases() - dissimilarity
-
-    def query_vectors(self, users):
-        """ψ(u) of `geometry.lift`, whose products give distances."""
-        return lift.lift_query(self._queries(users))
-
-    def item_vectors(self):
-        """φ(v) of `geometry.lift`."""
-        return lift.lift_item(self.points(self._exact(self.item_table)), self.c)
-
-    def _queries(self, users):
-        return self.points(tf.cast(self.user_table(users), tf.float64))
+        users, items = self._user_points(users), self._item_points()
+        squared = tf.square(lift.distances(users, items, self.c))
+        return self._all_biases() - (squared - self._squared_norm(items)) / 2
 
     def fused_step(self):
         """By the kernel's "hyperts" with another score and no distortion."""

@@ -91,20 +91,8 @@ class _HyperbolicRecommender(TableRecommender):
         """Inner products; with item biases -d_c(u, v)² + b, which none of them is."""
         if self.item_biases is None:
             return super().score_all(users)
-        user = self._queries(users)[:, tf.newaxis]
-        distance = lift.lifted_to_distance(self._products(users), user, self.c)
-        return self._all_biases() - tf.square(distance)
-
-    def query_vectors(self, users):
-        """ψ(u) of `geometry.lift`."""
-        return lift.lift_query(self._queries(users))
-
-    def item_vectors(self):
-        """φ(v) of `geometry.lift`."""
-        return lift.lift_item(self.points(self._exact(self.item_table)), self.c)
-
-    def _queries(self, users):
-        return self.points(tf.cast(self.user_table(users), tf.float64))
+        users, items = self._user_points(users), self._item_points()
+        return self._all_biases() - tf.square(lift.distances(users, items, self.c))
 
     def _fused(self, model: str) -> FusedStep:
         settings = {

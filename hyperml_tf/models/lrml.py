@@ -92,7 +92,7 @@ class LRML(TableRecommender):
 
         user = self.user_table(users)
         moved = tf.cast(tf.map_fn(translation, user), tf.float64)
-        user, item = tf.cast(user, tf.float64), self._exact(self.item_table)
+        user, item = tf.cast(user, tf.float64), self._item_points()
         gap = (
             tf.reduce_sum(user * user, axis=-1)[:, tf.newaxis]
             - 2 * tf.matmul(user, item, transpose_b=True)

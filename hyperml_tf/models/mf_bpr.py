@@ -59,14 +59,6 @@ class MFBPR(TableRecommender):
         squared = tf.add_n([tf.reduce_sum(row * row, axis=-1) for row in rows])
         return {"total": bpr + self.l2 * tf.reduce_mean(squared), "bpr": bpr}
 
-    def query_vectors(self, users):
-        """u."""
-        return tf.cast(self.user_table(users), tf.float64)
-
-    def item_vectors(self):
-        """v."""
-        return self._exact(self.item_table)
-
     def fused_step(self):
         """By the kernel's "mf_bpr"."""
         return FusedStep("mf_bpr", self.tables, {"l2": self.l2})

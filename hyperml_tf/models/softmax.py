@@ -245,25 +245,11 @@ class SoftmaxRecommender(TableRecommender):
         )
 
     def score_all(self, users):
-        """Inner products of `query_vectors` and `item_vectors`, plus b; [B, I]."""
+        """Inner products; with item biases -d_c(u, v)² + b, which none of them is."""
         if self.similarity == "dot" or self.by_distance:
             return super().score_all(users)
-        user = self._queries(users)[:, tf.newaxis]
-        distance = lift.lifted_to_distance(self._products(users), user, self.c)
-        return self._all_biases() - tf.square(distance)
-
-    def query_vectors(self, users):
-        """u, or ψ(u) of `geometry.lift`."""
-        user = self._queries(users)
-        return user if self.similarity == "dot" else lift.lift_query(user)
-
-    def item_vectors(self):
-        """v, or φ(v) of `geometry.lift`."""
-        item = self.points(self._exact(self.item_table))
-        return item if self.similarity == "dot" else lift.lift_item(item, self.c)
-
-    def _queries(self, users):
-        return self.points(tf.cast(self.user_table(users), tf.float64))
+        users, items = self._user_points(users), self._item_points()
+        return self._all_biases() - tf.square(lift.distances(users, items, self.c))
 
     def fused_step(self):
         """By the op of its own."""
