@@ -89,6 +89,12 @@ def main() -> None:
     launch.launch(resolved, data, _RUNS_DIR.value, _SEED.value, execution)
 
 
+def preload() -> None:
+    """Imports all that training needs, so that forks of this process have it."""
+    from hyperml_tf.data import prepared  # noqa: F401
+    from hyperml_tf.training import configuration, launch, strategy, trainer  # noqa: F401
+
+
 def run() -> None:
     """Runs this command with the flags of the process."""
     command_line.run(main, __doc__)

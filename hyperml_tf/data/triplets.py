@@ -253,6 +253,7 @@ class TripletSampler:
         size = tf.data.experimental.assert_cardinality(self.steps_per_epoch(batch_size))
         return batches.apply(size).prefetch(BATCHES_PER_CHUNK)
 
+    @tf.autograph.experimental.do_not_convert
     def _one_epoch(
         self, epoch: tf.Tensor, batch_size: int, whole_chunks: bool = False
     ) -> tf.data.Dataset:

@@ -5,6 +5,8 @@ Rendle 2020), so the full catalogue stands beside them: every item but the user'
 training items and, at test time, the validation item.
 """
 
+import weakref
+from collections.abc import Callable, MutableMapping
 from typing import NamedTuple
 
 import numpy as np
@@ -43,10 +45,7 @@ def sampled(model: Recommender, interactions: Interactions, split: str) -> Ranki
     held_out, negatives = _split(interactions, split)
     users = np.flatnonzero(held_out >= 0)
     result = _empty(interactions)
-    pairs = tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, None], tf.int32)
-    score = tf.function(
-        lambda user, item: model.score(user[:, tf.newaxis], item), input_signature=pairs
-    )
+    score = _traced(model).score
     for start in range(0, len(users), _SAMPLED_BLOCK):
         block = users[start : start + _SAMPLED_BLOCK]
         items = np.concatenate([held_out[block, np.newaxis], negatives[block]], axis=1)
@@ -70,10 +69,7 @@ def full(model: Recommender, interactions: Interactions, split: str) -> Ranking:
     result = _empty(interactions)
     splits = interactions.row_splits
     block_size = max(1, _FULL_BLOCK_BYTES // (8 * interactions.num_items))
-    compare = tf.function(
-        lambda *block: _compare(model, *block),
-        input_signature=[tf.TensorSpec([None], tf.int32)] * 4,
-    )
+    compare = _traced(model).compare
     for start in range(0, len(users), block_size):
         block = users[start : start + block_size]
         lengths = splits[block + 1] - splits[block]
@@ -128,6 +124,37 @@ def evaluate(
             "hold_out=True"
         )
     return _RANKINGS[full](model, interactions, split).summary()
+
+
+class _Traced(NamedTuple):
+    """What TensorFlow compiles of a model to rank by it."""
+
+    score: Callable[..., tf.Tensor]
+    compare: Callable[..., tuple[tf.Tensor, ...]]
+
+
+# A validation every epoch would trace them anew.
+_TRACED: MutableMapping[Recommender, _Traced] = weakref.WeakKeyDictionary()
+
+
+def _traced(model: Recommender) -> _Traced:
+    if model not in _TRACED:
+        mine = weakref.proxy(model)  # else the entry would keep its own key
+        users = tf.TensorSpec([None], tf.int32)
+        items = tf.TensorSpec([None, None], tf.int32)
+        _TRACED[model] = _Traced(
+            tf.function(
+                lambda user, item: mine.score(user[:, tf.newaxis], item),
+                input_signature=[users, items],
+                autograph=False,
+            ),
+            tf.function(
+                lambda *block: _compare(mine, *block),
+                input_signature=[users] * 4,
+                autograph=False,
+            ),
+        )
+    return _TRACED[model]
 
 
 def _compare(model, users, targets, known_row, known_item):

@@ -201,6 +201,8 @@ class Recommender(keras.Model):
         self.optimizer.minimize(total, self.trainable_variables, tape)
         return terms
 
+    # Its code is plain TensorFlow: rewriting it takes longer than a short training.
+    @tf.autograph.experimental.do_not_convert
     def train_step(self, data):
         """One step, or as many as the kernel does; records every term of the loss.
 
@@ -219,6 +221,7 @@ class Recommender(keras.Model):
         self.finite_steps.assign_add(unbroken * leading)
         return self._recorded(terms, share[0].weight if share else None)
 
+    @tf.autograph.experimental.do_not_convert
     def test_step(self, data):
         """The terms of the loss on a batch as `fit` takes it, without dropout."""
         return self._recorded(self.train_loss(*self.arrange(*data)))

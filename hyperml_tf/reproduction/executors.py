@@ -7,6 +7,7 @@ run's bits do not depend on how many run.
 
 import abc
 import dataclasses
+import functools
 import os
 import pathlib
 import shutil
@@ -19,9 +20,11 @@ from typing import IO, Any
 from absl import logging
 
 from hyperml_tf.errors import InputError
+from hyperml_tf.reproduction.fork_server import ForkServer
 from hyperml_tf.reproduction.schedule import Task
 from hyperml_tf.reproduction.schedule_progress import ScheduleProgress
 
+_PROGRAM = "hyperml_tf.train"
 _POLL_SECONDS = 0.5
 # A Python that gets SIGTERM when the process that started it dies, however it dies
 # (prctl's PR_SET_PDEATHSIG, 1, which an exec keeps), and becomes the run.
@@ -146,26 +149,23 @@ def _claim_one(waiting: Sequence[Task]) -> tuple[Task, IO] | tuple[None, None]:
 
 
 class LocalExecutor(Executor):
-    """Runs tasks as processes on this machine."""
+    """Runs tasks as processes on this machine, forks of one that is ready to train."""
 
     kind = "local"
 
+    @functools.cached_property
+    def _server(self) -> ForkServer:
+        return ForkServer(_PROGRAM)
+
     def _start(self, task):
-        with open(_log(task), "ab") as log:
-            return subprocess.Popen(
-                [sys.executable, *self._arguments(task)],
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+        return self._server.start(self._arguments(task), _log(task))
 
     def _has_ended(self, handle):
-        return handle.poll() is not None
+        return self._server.has_ended(handle)
 
     def _end(self, handles):
-        for process in handles:
-            process.terminate()
-        for process in handles:
-            process.wait()
+        if handles:
+            self._server.terminate(handles)
 
 
 class RayExecutor(Executor):
@@ -203,7 +203,8 @@ class RayExecutor(Executor):
         self._remote = ray.remote(num_cpus=cores, max_retries=0)(_run_logged)
 
     def _start(self, task):
-        return self._remote.remote(self._arguments(task), str(_log(task)), os.getcwd())
+        arguments = ["-m", _PROGRAM, *self._arguments(task)]
+        return self._remote.remote(arguments, str(_log(task)), os.getcwd())
 
     def _has_ended(self, handle):
         return bool(self._ray.wait([handle], timeout=0)[0])

@@ -58,10 +58,9 @@ class Task:
         kernel: str = "auto",
         op_determinism: bool = False,
     ) -> list[str]:
-        """Arguments of the Python process that does the run."""
+        """Arguments of `hyperml_tf.train` for the run."""
         path = config_files.path_of(self.config.dataset)
         return [
-            *("-m", "hyperml_tf.train"),
             f"--config={path}:{self.config.name}",
             f"--config.dataset={self.config.dataset}",
             *(f"--config.{field}={value}" for field, value in self.overrides),

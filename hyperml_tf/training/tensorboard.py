@@ -125,12 +125,12 @@ def write_projector(run: Run, interactions: Interactions, model: Recommender) ->
 
 
 def _metadata(data: Interactions, shown: np.ndarray, counts: np.ndarray) -> str:
+    titles = genres = [""] * len(shown)
+    if data.items is not None:
+        titles, genres = (data.items[c].iloc[shown] for c in ("title", "genres"))
     lines = ["item\ttitle\tgenres\tinteractions"]
-    for item in shown:
-        title, genres = "", ""
-        if data.items is not None:
-            title, genres = data.items.loc[item, ["title", "genres"]]
-        cells = data.item_ids[item], title, genres, str(counts[item])
+    for item, title, genre in zip(shown, titles, genres, strict=True):
+        cells = data.item_ids[item], title, genre, str(counts[item])
         lines.append("\t".join(cell.replace("\t", " ") for cell in cells))
     return "\n".join(lines) + "\n"
 
