@@ -160,13 +160,20 @@ class Facts(Findings):
                 for i in (part.difference.idxmax(), part.difference.idxmin())
             )
             parts.append(
-                f"On {paper.dataset_title(dataset)} {one} gains most over {other} for "
-                f"{kind}s with {best['label']} training interactions "
-                f"({with_interval(best)}), and least for those with {worst['label']} "
-                f"({with_interval(worst)})."
+                f"On {paper.dataset_title(dataset)}, {one} gains most over {other} for "
+                f"{_KINDS[kind]} {best['label']} training interactions, "
+                f"{with_interval(best)}, and least for those with {worst['label']}, "
+                f"{with_interval(worst)}."
             )
         seeds = formats.listed(sorted(set(self.strata["seeds"].astype(str))))
-        return " ".join(parts) + f" (nDCG@10 among sampled negatives, {seeds} seed.)"
+        one_seed = f"{seeds} seed{'s' * (seeds != '1')}"
+        return (
+            "The numbers are differences in nDCG@10 among sampled negatives, over "
+            f"{one_seed}. {' '.join(parts)}"
+        )
+
+
+_KINDS = {"user": "users with", "item": "users whose held-out item has"}
 
 
 def _rounded(rate: float) -> str:

@@ -106,7 +106,7 @@ def seed_lines(
 _LOSSES = (("total", BLUE), ("pull_push", VERMILLION), ("distortion", GREEN))
 _BALL = (
     ("ball/max_norm", BLUE, "largest norm"),
-    ("ball/fraction_projected", VERMILLION, "share of rows at the rim"),
+    ("ball/fraction_projected", VERMILLION, "share of rows at the boundary"),
 )
 
 

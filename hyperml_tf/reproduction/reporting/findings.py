@@ -23,6 +23,7 @@ class BestRows(NamedTuple):
     """Which rows have the highest means, in words."""
 
     most_often: str
+    key: str
     sampled: list[str]
     full_sentence: str
 
@@ -205,7 +206,7 @@ class Findings:
         best_ball = ball.loc[
             ball["ndcg10"].astype(float).groupby(ball["dataset"]).idxmax()
         ]
-        most_often = best_ball["model"].value_counts().index[0]
+        most_often, key = best_ball[["model", "name"]].value_counts().index[0]
         led = [
             d
             for d in self.recorded_paper_datasets
@@ -216,8 +217,8 @@ class Findings:
         for dataset in self.recorded_paper_datasets:
             by_row.setdefault(full[dataset], []).append(paper.dataset_title(dataset))
         parts = [f"{model} on {listed(where)}" for model, where in by_row.items()]
-        sentence = f"the highest mean nDCG@10 of our rows is that of {listed(parts)}."
-        return BestRows(most_often, led, sentence)
+        sentence = f"the highest mean nDCG@10 is that of {listed(parts)}."
+        return BestRows(most_often, key, led, sentence)
 
     def lead_sentence(self) -> str:
         """How far the best hyperbolic row leads the best Euclidean one."""

@@ -153,16 +153,18 @@ def which_cml(results: Results) -> str:
     """What stands in the column of CML in Table 2."""
     tried = [d for d in results.datasets if results.row(d, "cml_warp")]
     if not tried:
-        return "CML has one uniform negative; CML (WARP) was not run."
+        return (
+            "The column CML is CML with one uniform negative; CML (WARP) was not run."
+        )
     chosen = [d for d in tried if results.of(d, "cml") is results.row(d, "cml_warp")]
     where, better = (
         formats.listed([paper.dataset_title(d) for d in names])
         for names in (tried, chosen)
     )
     return (
-        "The column CML has the better of two models on validation: CML with one "
-        f"uniform negative, and CML (WARP), which was tried on {where} and is the "
-        f"better on: {better}."
+        "The column CML shows CML with one uniform negative or CML (WARP), whichever "
+        f"is better on validation. CML (WARP) was trained on {where} and is shown on "
+        f"{better}."
     )
 
 

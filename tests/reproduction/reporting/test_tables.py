@@ -71,10 +71,10 @@ def test_the_notes_say_which_cml_was_tried():
         return shown(results(table), "table2").note
 
     assert "CML (WARP) was not run" in note(("cml", 0.2))
-    assert "tried on Games and is the better on: none" in note(
+    assert "trained on Games and is shown on none" in note(
         ("cml", 0.2), ("cml_warp", 0.1)
     )
-    assert "tried on Games and is the better on: Games" in note(
+    assert "trained on Games and is shown on Games" in note(
         ("cml", 0.2), ("cml_warp", 0.3)
     )
 
