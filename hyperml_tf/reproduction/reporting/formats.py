@@ -1,10 +1,9 @@
-"""Numbers to text: how a table's columns are written, in Markdown, CSV and HTML.
+"""Numbers to text: how a table's columns are written, in Markdown and CSV.
 
 Frames hold fractions; readers see percentages. A blank stands for what is not known.
 """
 
 import dataclasses
-import html
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -168,25 +167,6 @@ class Table:
         fields = dict.fromkeys(f for column in self.columns for f in column.fields)
         kept = [field for field in fields if field in self.frame]
         return self.frame[kept].to_csv(index=False, lineterminator="\n")
-
-    @property
-    def html(self) -> str:
-        """The table as HTML that scrolls sideways where the page is narrow."""
-
-        def row(cells: Sequence[str], tag: str) -> str:
-            marked = (
-                f"<{tag}{' class=n' * column.number}>{html.escape(cell)}</{tag}>"
-                for column, cell in zip(self.columns, cells, strict=True)
-            )
-            return f"<tr>{''.join(marked)}</tr>"
-
-        title = html.escape(self.title)
-        body = "\n".join(row(cells, "td") for cells in self.rows)
-        return (
-            f'<div class=scroll tabindex=0 role=region aria-label="{title}">'
-            f"<table><thead>{row(self.header, 'th')}</thead>\n"
-            f"<tbody>{body}</tbody></table></div>"
-        )
 
 
 def _in_markdown(cell: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import matplotlib
 import pandas as pd
 from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 from matplotlib.patches import Circle
 from scipy import stats
@@ -178,7 +179,7 @@ def by_group(shown: Shown, theme: Mapping[str, str]) -> Drawing | None:
 
 def swept(shown: Shown, theme: Mapping[str, str]) -> Drawing | None:
     """nDCG@10 by dimension, HyperML beside CML, and by c."""
-    by_dim = result_frames.dimensions(shown.results, shown.asked)
+    by_dim = result_frames.dimensions(shown.asked)
     by_c = result_frames.sweeps(shown.results, "c")
     found = [
         (kind, dataset, part)
@@ -195,11 +196,11 @@ def swept(shown: Shown, theme: Mapping[str, str]) -> Drawing | None:
     for axes, (kind, dataset, part) in zip(grid[0], found, strict=True):
         title = paper.dataset_title(str(dataset))
         if kind == "dim":
-            _line(axes, part, kind, "ball_ndcg10", theme["ball"], "HyperML")
-            _line(axes, part, kind, "flat_ndcg10", theme["flat"], "CML")
+            line(axes, part, kind, "ball_ndcg10", theme["ball"], "HyperML")
+            line(axes, part, kind, "flat_ndcg10", theme["flat"], "CML")
             axes.set(title=f"{title}, by dimension", xlabel="d")
         else:
-            _line(axes, part, kind, "ndcg10", theme["ball"], "HyperML")
+            line(axes, part, kind, "ndcg10", theme["ball"], "HyperML")
             cml = shown.results.of(str(dataset), "cml")
             if cml:
                 axes.axhline(100 * cml.mean("ndcg10"), color=theme["flat"], label="CML")
@@ -210,7 +211,10 @@ def swept(shown: Shown, theme: Mapping[str, str]) -> Drawing | None:
     return drawing
 
 
-def _line(axes, table: pd.DataFrame, x: str, metric: str, colour: str, label: str):
+def line(
+    axes: Axes, table: pd.DataFrame, x: str, metric: str, colour: str, label: str
+) -> None:
+    """A metric by the values of `x`, with 95 % intervals over seeds."""
     table = table.astype({x: float, metric: float, f"{metric}_std": float, "n": int})
     pairs = zip(table[f"{metric}_std"], table["n"], strict=True)
     wide = [100 * half_width(std, n) for std, n in pairs]
@@ -218,8 +222,9 @@ def _line(axes, table: pd.DataFrame, x: str, metric: str, colour: str, label: st
         table[x], 100 * table[metric], yerr=wide, fmt="o-", color=colour, label=label,
         markersize=4, linewidth=1.5,
     )  # fmt: skip
-    axes.set_xscale("log", base=2)
-    axes.set_xticks(table[x], [f"{v:g}" for v in table[x]])
+    if table[x].min() > 0:
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(table[x], [f"{v:g}" for v in table[x]])
 
 
 def speeds(benchmarks: list[dict[str, Any]]) -> pd.DataFrame:

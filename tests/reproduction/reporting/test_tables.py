@@ -9,6 +9,7 @@ from hyperml_tf.reproduction.reporting import (
     formats,
     groups,
     illustrations,
+    page,
     result_frames,
     tables,
 )
@@ -139,8 +140,9 @@ def test_markdown_csv_and_html_hold_the_same_cells_escaped():
     table = Table("t", "T & t", frame, columns, "note")
     assert table.markdown == "| a\\|b | n |\n| --- | --: |\n| x <i>\\| | – |"
     assert list(csv.reader(io.StringIO(table.csv))) == [["a", "n"], ["x <i>|", ""]]
-    assert 'aria-label="T &amp; t"' in table.html
-    assert "<td>x &lt;i&gt;|</td>" in table.html
+    html = page.page("", [], [page.Section("key", "Title", tables=[table])])
+    assert 'aria-label="T &amp; t"' in html
+    assert "<td>x &lt;i&gt;|</td><td class=n>–</td>" in html
 
 
 def test_numbers_are_written_as_a_reader_expects():
