@@ -14,6 +14,7 @@ from hyperml_tf.reproduction.reporting import (
     illustrations,
     own,
     paper,
+    result_frames,
     tables,
 )
 from hyperml_tf.reproduction.reporting.figures import Figure
@@ -92,7 +93,7 @@ def _write_report(sources: Sources, output: pathlib.Path, embeddings: bool) -> N
     figures.use_style()
     built = tables.of_results(sources.results, sources.significance)
     if sources.of_paper:
-        built.insert(0, tables.table1(sources.stats))
+        built.insert(0, tables.noted("table1", result_frames.table1(sources.stats)))
     built += [own.table(sources, d, embeddings) for d in sources.own_datasets]
     drawn: _Drawn = illustrations.drawn(sources, output / "figures")
     explorer: list[Section] = []

@@ -14,6 +14,7 @@ from hyperml_tf.reproduction.reporting import (
     paper,
     pictures,
     result_frames,
+    tables,
     wording,
 )
 from hyperml_tf.reproduction.reporting.facts import Facts
@@ -153,16 +154,6 @@ def _best_table(facts: Facts) -> str:
     frame = result_frames.best(facts.results)
     frame = frame[frame["dataset"].isin(facts.recorded_paper_datasets)]
     ranked = {"ndcg10": "100 sampled negatives", "full_ndcg10": "full catalogue"}
-    frame = frame.assign(ranked=frame["metric"].map(ranked))
-
-    def named(value, name):
-        return f"{formats.percent(value)} ({name})"
-
-    columns = [
-        formats.text("Dataset", "where"), formats.text("Ranked among", "ranked"),
-        formats.Column("HyperML", ("hyperml",), formats.percent),
-        formats.Column("Best hyperbolic", ("ball", "ball_name"), named),
-        formats.Column("Best Euclidean", ("flat", "flat_name"), named),
-        formats.Column("Paper", ("paper",), formats.percent),
-    ]  # fmt: skip
-    return formats.Table("best", "", frame, columns).markdown
+    return tables.noted(
+        "best", frame.assign(ranked=frame["metric"].map(ranked))
+    ).markdown

@@ -3,7 +3,6 @@
 Templates hold no measured numbers of their own: they ask here and of `findings`.
 """
 
-import dataclasses
 import json
 import math
 import pathlib
@@ -20,6 +19,7 @@ from hyperml_tf.reproduction.reporting import (
     missing,
     paper,
     pictures,
+    result_frames,
     strata,
     tables,
 )
@@ -49,9 +49,13 @@ class Facts(Findings):
         self.datasets = {row["dataset"]: row for row in counts.to_dict("records")}
         lines = path.with_name("benchmarks.jsonl").read_text().splitlines()
         self.benchmarks = [json.loads(line) for line in lines]
-        built = tables.of_results(results, significance)
-        built.append(tables.searches(searches.read(path.with_name("searches.csv"))))
-        built += [self._datasets_table(), self._speed_table()]
+        searched = result_frames.searches(searches.read(path.with_name("searches.csv")))
+        built = [
+            *tables.of_results(results, significance),
+            tables.noted("searches", searched),
+            tables.noted("datasets", result_frames.table1(self.datasets)),
+            self._speed_table(),
+        ]
         self.tables = {table.name: table for table in built}
         self.absent = missing.missing(results, prepared=None)
 
@@ -59,11 +63,6 @@ class Facts(Findings):
     def shown(self) -> pictures.Shown:
         """What pictures are drawn from."""
         return pictures.Shown(self.results, self.asked, self.strata, self.benchmarks)
-
-    def _datasets_table(self) -> Table:
-        table = tables.table1(self.datasets)
-        columns = [formats.text("Key", "dataset"), *table.columns]
-        return dataclasses.replace(table, name="datasets", columns=columns)
 
     def _speed_table(self) -> Table:
         frame = pictures.speeds(self.benchmarks)

@@ -80,7 +80,7 @@ def save(
     drawing.savefig(png, metadata={"Software": None})
     drawing.savefig(png.with_suffix(".svg"), metadata={"Date": None})
     plt.close(drawing)
-    title, caption = wording.entry(words, **values)
+    title, _, caption = wording.entry(words, **values)
     return Figure(name, title, caption, png)
 
 

@@ -15,11 +15,12 @@ from hyperml_tf.reproduction.reporting import (
     figures,
     measures,
     paper,
+    tables,
     wording,
 )
 from hyperml_tf.reproduction.reporting.embeddings import Embedding
 from hyperml_tf.reproduction.reporting.figures import Figure
-from hyperml_tf.reproduction.reporting.formats import Column, Table, text
+from hyperml_tf.reproduction.reporting.formats import Table
 from hyperml_tf.reproduction.reporting.page import Section
 from hyperml_tf.reproduction.reporting.sources import Sources
 
@@ -95,7 +96,7 @@ class Gallery:
             return []
         words |= {
             "runs": "; ".join(self._counted(*panels[title]) for title in placed),
-            "reading": wording.entry("reading")[1],
+            "reading": wording.entry("reading")[2],
             "models": ", ".join(placed),
         }
         return [self._save(disk.disks(placed), name, dataset, **words)]
@@ -172,11 +173,7 @@ class Gallery:
                 "spread": measures.norm_spread(items),
             }
 
-        heads = {
-            "users": "users: mean norm", "items": "items: mean norm",
-            "ratio": "users over items", "spread": "items: spread of norms",
-        }  # fmt: skip
-        return self._measured("norms", heads, measure)
+        return self._measured("norms", measure)
 
     def purity(self) -> Table:
         """Whether nearest items share genres."""
@@ -190,14 +187,10 @@ class Gallery:
             neighbours = measures.nearest(embedding, items)
             return measures.purity(neighbours, labels[0][items])._asdict()
 
-        heads = {"observed": "share a genre", "permuted": "with permuted genres"}
-        return self._measured("genres", heads, measure)
+        return self._measured("genres", measure)
 
     def _measured(
-        self,
-        name: str,
-        heads: Mapping[str, str],
-        measure: Callable[[Embedding], dict[str, Any]],
+        self, name: str, measure: Callable[[Embedding], dict[str, Any]]
     ) -> Table:
         """A table of measures of every model that places points."""
         rows = [
@@ -205,12 +198,8 @@ class Gallery:
             for where, model, embedding in self._models()
             if (found := measure(embedding))
         ]
-        columns = [text("Dataset", "where"), text("Model", "model")]
-        columns.append(Column("seed", ("seed",)))
-        columns += [Column(head, (field,), _interval) for field, head in heads.items()]
         words = {"of_paper": self.sources.of_paper, "neighbours": measures.NEIGHBOURS}
-        title, note = wording.entry(name, **words)
-        return Table(name, title, pd.DataFrame(rows), columns, note)
+        return tables.noted(name, pd.DataFrame(rows), **words)
 
     def _models(self) -> Iterator[tuple[str, str, Embedding]]:
         for dataset in self.datasets:
@@ -219,7 +208,3 @@ class Gallery:
                 if embedding is not None:
                     where = paper.dataset_title(dataset)
                     yield where, paper.model_title(model), embedding
-
-
-def _interval(found: measures.Measured) -> str:
-    return f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]"

@@ -4,6 +4,8 @@ The models are held against popularity, which is what a shop has without any mod
 Coverage and novelty are of the ten items that a model would show each user.
 """
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import tensorflow as tf
@@ -12,8 +14,13 @@ from absl import logging
 from hyperml_tf.data.interactions import Interactions
 from hyperml_tf.errors import InputError
 from hyperml_tf.models.base import Recommender
-from hyperml_tf.reproduction.reporting import formats, result_frames, wording
-from hyperml_tf.reproduction.reporting.formats import Column, Table, mean, text
+from hyperml_tf.reproduction.reporting import (
+    formats,
+    result_frames,
+    tables,
+    wording,
+)
+from hyperml_tf.reproduction.reporting.formats import Table
 from hyperml_tf.reproduction.reporting.groups import Group
 from hyperml_tf.reproduction.reporting.sources import Sources
 from hyperml_tf.training import finished
@@ -82,23 +89,12 @@ def table(sources: Sources, dataset: str, restore: bool) -> Table:
         row = {"model": group.title, "n": group.n, **result_frames.measured(group)}
         row["valid"] = group.mean("valid_ndcg10")
         rows.append(row | (_shown(sources, group) if restore else {}))
-    columns = [text("Model", "model"), Column("n", ("n",))]
-    for key, title in formats.METRICS.items():
-        columns += [mean(title, key), *formats.tested(f"{key}_", "over popularity")]
-    columns.append(mean("nDCG@10, full catalogue", "full_ndcg10"))
-    if restore:
-        columns.append(Column("Coverage %", ("coverage",), formats.percent))
-        columns.append(Column("Novelty, bits", ("novelty",), _one_digit))
     frame = pd.DataFrame(rows).sort_values("valid", ascending=False)
     new = [name for name in against if name not in frame]
     frame = frame.merge(against[new], "left", left_on="model", right_on="one")
     words = {"dataset": dataset, "k": K, "restored": restore}
-    title, note = wording.entry("own", **words)
-    return Table(f"own_{dataset}", title, frame.astype(object), columns, note)
-
-
-def _one_digit(value: float | None) -> str:
-    return formats.BLANK if formats.absent(value) else f"{value:.1f}"
+    found = tables.noted("own", frame.astype(object), **words)
+    return dataclasses.replace(found, name=f"own_{dataset}")
 
 
 def _shown(sources: Sources, group: Group) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Words of the report: titles, notes and captions stand in `templates/notes.md.j2`."""
+"""Words of the report, in `templates`: titles, heads, notes, captions, sentences."""
 
 import functools
 import pathlib
@@ -6,6 +6,8 @@ import re
 from typing import Any
 
 import jinja2
+
+from hyperml_tf.reproduction.reporting.formats import Column, column
 
 TEMPLATES = pathlib.Path(__file__).parent / "templates"
 
@@ -30,12 +32,19 @@ def _entries() -> dict[str, tuple[str, str]]:
     }
 
 
-def entry(name: str, **values: Any) -> tuple[str, str]:
-    """Title and text of a name, with values in their places."""
-    title, text = (
+def entry(name: str, **values: Any) -> tuple[str, list[Column], str]:
+    """Title, columns of a table and text of a name, with values in their places."""
+    title, body = (
         environment().from_string(part).render(values) for part in _entries()[name]
     )
-    return title, " ".join(text.split())
+    rows = [line.strip() for line in body.splitlines()]
+    cells = [c for row in rows if row.startswith("|") for c in row[1:].split(" | ")]
+    text = " ".join(row for row in rows if not row.startswith("|"))
+    return (
+        title,
+        [column(*cell.strip().rsplit(": ", 1)) for cell in cells],
+        text.strip(),
+    )
 
 
 def lines(name: str, **values: Any) -> list[str]:

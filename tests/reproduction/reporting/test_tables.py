@@ -47,7 +47,7 @@ def test_the_summary_by_hand():
 
 def test_columns_are_left_out_by_their_heads():
     pairs = zip("abcb", "wxyz", strict=True)
-    columns = [formats.text(head, field) for head, field in pairs]
+    columns = [formats.column(head, f"text {field}") for head, field in pairs]
     frame = pd.DataFrame([["1", "2", "3", "4"]], columns=list("wxyz"))
     table = Table("name", "Title", frame, columns)
     short = table.without("b")
@@ -136,7 +136,7 @@ def test_the_sweep_figure_shows_what_the_table_holds():
 
 def test_markdown_csv_and_html_hold_the_same_cells_escaped():
     frame = pd.DataFrame({"a": ["x <i>|"], "n": [None]}).astype(object)
-    columns = [formats.text("a|b", "a"), formats.Column("n", ("n",))]
+    columns = [formats.column("a|b", "text a"), formats.column("n", "count n")]
     table = Table("t", "T & t", frame, columns, "note")
     assert table.markdown == "| a\\|b | n |\n| --- | --: |\n| x <i>\\| | – |"
     assert list(csv.reader(io.StringIO(table.csv))) == [["a", "n"], ["x <i>|", ""]]
