@@ -62,7 +62,7 @@ class Facts(Findings):
     @property
     def shown(self) -> pictures.Shown:
         """What pictures are drawn from."""
-        return pictures.Shown(self.results, self.asked, self.strata, self.benchmarks)
+        return pictures.Shown(self.results, self.strata, self.benchmarks)
 
     def _speed_table(self) -> Table:
         frame = pictures.speeds(self.benchmarks)

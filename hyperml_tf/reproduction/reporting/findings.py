@@ -192,13 +192,11 @@ class Findings:
 
     def best_values(self, field: str, metric: str = "ndcg10") -> str:
         """The values of a sweep with the highest means: `0.1 on A and 0.5 on B`."""
-        swept = result_frames.swept(self.results, field)
-        best = {
-            d: max(v, key=lambda x: v[x].mean(metric))
-            for d, v in swept.items()
-            if len(v) > 2
-        }
-        return listed([f"{v:g} on {paper.dataset_title(d)}" for d, v in best.items()])
+        parts = []
+        for dataset, values in result_frames.swept(self.results, field, 3).items():
+            best = max(values, key=lambda value: values[value].mean(metric))
+            parts.append(f"{best:g} on {paper.dataset_title(dataset)}")
+        return listed(parts)
 
     def dimension_gaps(self) -> str:
         """`on A −0.44 at d = 8 and +0.86 at d = 128, and on B …`."""

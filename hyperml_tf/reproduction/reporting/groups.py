@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
+from scipy import stats
 
 from hyperml_tf.models import DEFINITIONS
 from hyperml_tf.reproduction import base_of
@@ -93,6 +94,12 @@ class Group:
     def std(self, metric: str) -> float:
         """Sample standard deviation (ddof 1) over seeds; NaN for one seed."""
         return float(self.rows[metric].std(ddof=1))
+
+    def half_width(self, metric: str) -> float:
+        """Half of the 95 % interval of the mean over seeds, by Student's t."""
+        if self.n < 2:
+            return 0.0
+        return float(stats.t.ppf(0.975, self.n - 1) * self.std(metric) / self.n**0.5)
 
 
 _KEYS = ["dataset", "model", "config_hash"]

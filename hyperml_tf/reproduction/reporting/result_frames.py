@@ -40,11 +40,12 @@ _ANSWER = ["difference", "low", "high", "p", "p_holm", "seeds"]
 
 
 def measured(group: Group | None, prefix: str = "") -> dict[str, float]:
-    """Means and standard deviations of a group, empty without one."""
+    """Means, standard deviations and half intervals of a group, empty without one."""
     if group is None:
         return {}
     found = {f"{prefix}{m}": group.mean(m) for m in METRICS}
-    return found | {f"{prefix}{m}_std": group.std(m) for m in METRICS}
+    found |= {f"{prefix}{m}_std": group.std(m) for m in METRICS}
+    return found | {f"{prefix}{m}_wide": group.half_width(m) for m in METRICS}
 
 
 def _head(dataset: str, **more: Any) -> dict[str, Any]:
@@ -308,15 +309,19 @@ def dimensions(asked: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def swept(results: Results, field: str) -> dict[str, dict[float, Group]]:
-    """Dataset -> value -> group, where HyperML was run with two values or more."""
+def swept(
+    results: Results, field: str, least: int = 2
+) -> dict[str, dict[float, Group]]:
+    """Dataset -> value -> group, where HyperML was run with so many values or more."""
     own = {d: results.row(d, "hyperml") for d in results.datasets}
     found = {
         dataset: sweep(results.groups, centre, field)
         for dataset, centre in own.items()
         if centre is not None and field in centre.config
     }
-    return {dataset: values for dataset, values in found.items() if len(values) > 1}
+    return {
+        dataset: values for dataset, values in found.items() if len(values) >= least
+    }
 
 
 def sweeps(results: Results, field: str) -> pd.DataFrame:
@@ -335,6 +340,34 @@ def sweeps(results: Results, field: str) -> pd.DataFrame:
                 row["paper_over"] = printed / 100 / level - 1 if level else None
             found.append(row)
     return _frame(found)
+
+
+def curves(results: Results) -> pd.DataFrame:
+    """Points of all sweeps, a row each: HyperML's, CML's and the paper's."""
+    found = []
+
+    def add(kind: str, dataset: str, x: float, **groups: Group | None) -> None:
+        for (name, group), metric in itertools.product(groups.items(), formats.METRICS):
+            if group is not None:
+                point = _head(dataset, kind=kind, x=float(x), metric=metric)
+                point |= {"name": name, "value": group.mean(metric)}
+                found.append(point | {"wide": group.half_width(metric)})
+
+    for dataset in results.datasets:
+        for dim, (ball, flat) in results.at_equal_dim(dataset).items():
+            add("d", dataset, dim, HyperML=ball, CML=flat)
+    for field, symbol in {"c": "c", "distortion_weight": "γ"}.items():
+        for dataset, values in swept(results, field, least=3).items():
+            cml = results.of(dataset, "cml")
+            for value, group in values.items():
+                add(symbol, dataset, value, HyperML=group, CML=cml)
+            printed = paper.TABLE4.get(dataset, {}) if field == "c" else {}
+            for x, value in printed.items():
+                point = _head(dataset, kind=symbol, x=x, name="the paper, Table 4")
+                point |= {"metric": paper.TABLE4_METRIC[dataset], "wide": 0.0}
+                found.append(point | {"value": value / 100})
+    columns = ["where", "dataset", "kind", "x", "metric", "name", "value", "wide"]
+    return pd.DataFrame(found, columns=columns)
 
 
 def split_order(results: Results) -> pd.DataFrame:

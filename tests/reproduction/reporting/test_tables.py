@@ -8,8 +8,8 @@ from hyperml_tf.reproduction import record
 from hyperml_tf.reproduction.reporting import (
     formats,
     groups,
-    illustrations,
     page,
+    pictures,
     result_frames,
     tables,
 )
@@ -123,14 +123,17 @@ def test_the_sweep_figure_shows_what_the_table_holds():
     table = rows(
         ("hyperml", "a", 0, 0.30), ("hyperml", "a", 1, 0.32),
         ("hyperml", "b", 0, 0.33, {"config": {"c": 2.0}}), ("cml", "c", 0, 0.24),
+        ("hyperml", "d", 0, 0.34, {"config": {"c": 4.0}}),
     )  # fmt: skip
     found = results(table)
-    drawing = illustrations.sweep(found, "games", "c")
+    shown = pictures.Shown(found, pd.DataFrame(), [])
+    drawing = pictures.swept(shown, pictures.THEMES["light"])
     ndcg, hr = drawing.axes
-    line = ndcg.containers[0].lines[0]
-    assert line.get_xydata().tolist() == [[1.0, 31.0], [2.0, 33.0]]
-    legend = [text.get_text() for text in hr.get_legend().get_texts()]
-    assert sorted(legend) == ["CML", "HyperML", "HyperML, paper (Table 4)"]
+    lines = {container.get_label(): container.lines[0] for container in ndcg.containers}
+    assert lines["HyperML"].get_xydata().tolist() == [[1, 31], [2, 33], [4, 34]]
+    assert lines["CML"].get_ydata().tolist() == [24.0] * 3
+    # The paper's Games column of Table 4 is HR@10.
+    assert {c.get_label() for c in hr.containers} - set(lines) == {"the paper, Table 4"}
     plt.close(drawing)
 
 
