@@ -29,7 +29,6 @@ _COUNTS = (
     "users", "items", "interactions", "interactions_table1", "density_table1",
     "held_out_users",
 )  # fmt: skip
-_Drawn = dict[str, list[Figure]]
 
 
 def report(
@@ -95,7 +94,7 @@ def _write_report(sources: Sources, output: pathlib.Path, embeddings: bool) -> N
     if sources.of_paper:
         built.insert(0, tables.noted("table1", result_frames.table1(sources.stats)))
     built += [own.table(sources, d, embeddings) for d in sources.own_datasets]
-    drawn: _Drawn = illustrations.drawn(sources, output / "figures")
+    drawn = illustrations.drawn(sources, output / "figures")
     explorer: list[Section] = []
     if embeddings:
         # Only here: restoring models and t-SNE take their time to load.
@@ -113,102 +112,73 @@ def _write_report(sources: Sources, output: pathlib.Path, embeddings: bool) -> N
         text = f"# {table.title}\n\n{table.markdown}\n\n{table.note}\n"
         write_atomically(stem.with_suffix(".md"), text)
         write_atomically(stem.with_suffix(".csv"), table.csv)
-    arrange = _reproduction if sources.of_paper else _own_tables
     place = output / "report.html"
-    write_atomically(place, page(*arrange(sources, shown, drawn, explorer)))
+    write_atomically(place, _page(sources, shown, drawn, explorer))
     count = sum(map(len, drawn.values()))
     logging.info("%s: %d tables, %d figures", place, len(shown), count)
     for line in own.announced(sources):
         logging.info("%s", line)
 
 
-def _section(
+#: Sections of the page of the paper's datasets: key, heading, tables; figures have
+#: the section's key.
+_PAPER = (
+    ("own", "Which model won", ""),
+    ("overview", "Results", "verdicts results claims lead"),
+    ("missing", "What is missing, and why", ""),
+    ("tables", "The paper's tables", "table1 table2 table3"),
+    ("sweeps", "Sweeps of c and γ", "table4 figure4"),
+    ("groups", "For whom", ""),
+    ("variants", "Variants and controls", "variants dimensions split_order"),
+    ("space", "Inside the embeddings: Figs 2, 3 and 5", "norms genres"),
+    ("explorer", "", ""),
+    ("convergence", "Convergence", ""),
+    ("speed", "Speed", ""),
+    ("contradictions", "Where the paper contradicts itself", ""),
+    ("runs", "What was run", "configurations"),
+)
+#: Likewise of the page of someone's own tables, which says nothing of the paper.
+_OWN = (
+    ("own", "Which model won", ""),
+    ("groups", "For whom", ""),
+    ("explorer", "", ""),
+    ("space", "Where users and items lie", "norms genres"),
+    ("convergence", "Convergence", ""),
+    ("missing", "What is missing, and why", ""),
+    ("runs", "What was run", "variants configurations"),
+)
+_THE_PAPER = (
+    "HyperML: A Boosting Metric Learning Approach in Hyperbolic Space for Recommender "
+    "Systems (Vinh Tran et al., WSDM 2020), run again on TensorFlow."
+)
+
+
+def _page(
+    sources: Sources,
     shown: Mapping[str, Table],
-    key: str,
-    title: str,
-    names: str = "",
-    drawn: Sequence[Figure] = (),
-    items: Sequence[str] = (),
-    text: Sequence[str] = (),
-) -> Section:
-    """A section with those tables of `names` that there are."""
-    found = [shown[name] for name in names.split() if name in shown]
-    return Section(key, title, text, items, found, drawn)
-
-
-def _runs_of(sources: Sources) -> str:
-    results = sources.results
-    return (
+    drawn: Mapping[str, Sequence[Figure]],
+    explorer: Sequence[Section],
+) -> str:
+    results, mine = sources.results, sources.own_datasets
+    lead = (
         f"{len(sources.rows)} finished runs of {len(results.groups)} configurations on "
         f"{paper.listed(results.datasets)}. Every number comes from recorded files."
     )
-
-
-def _own_section(
-    sources: Sources, shown: Mapping[str, Table], drawn: Sequence[Figure]
-) -> Section:
-    mine = sources.own_datasets
-    words = [" ".join(own.sentences(sources, dataset)) for dataset in mine]
-    names = " ".join(f"own_{dataset}" for dataset in mine)
-    return _section(shown, "own", "Which model won", names, drawn, text=words)
-
-
-def _own_tables(
-    sources: Sources,
-    shown: Mapping[str, Table],
-    drawn: _Drawn,
-    explorer: Sequence[Section],
-) -> tuple[str, list[str], list[Section]]:
-    """The page for someone's own tables: nothing of the paper."""
-    space = drawn.get("space", ())
-    sections = [
-        _own_section(sources, shown, drawn["groups"]),
-        *explorer,
-        _section(shown, "space", "Where users and items lie", "norms genres", space),
-        _section(shown, "convergence", "Convergence", "", drawn["convergence"]),
-        _section(shown, "missing", "What is missing, and why", items=sources.absent),
-        _section(shown, "runs", "What was run", "variants configurations"),
-    ]
-    title = f"Recommendations on {', '.join(sources.own_datasets)}"
-    return title, [_runs_of(sources)], sections
-
-
-def _reproduction(
-    sources: Sources,
-    shown: Mapping[str, Table],
-    drawn: _Drawn,
-    explorer: Sequence[Section],
-) -> tuple[str, list[str], list[Section]]:
-    """The page of the paper's datasets, with one's own tables before them if any."""
-    findings = Findings(sources.results, sources.significance).lines()
-    overview, swept = "verdicts results claims lead", "table4 figure4"
-    sections = [
-        _own_section(sources, shown, ()),
-        _section(shown, "overview", "Results", overview, drawn["paper"], findings),
-        _section(shown, "missing", "What is missing, and why", items=sources.absent),
-        _section(shown, "paper", "The paper's tables", "table1 table2 table3"),
-        _section(shown, "sweeps", "Sweeps of c and γ", swept, drawn["sweeps"]),
-        _section(shown, "groups", "For whom", "", drawn["groups"]),
-        _section(
-            *(shown, "variants", "Variants and controls"),
-            "variants dimensions split_order",
-        ),
-        _section(
-            *(shown, "space", "Inside the embeddings: Figs 2, 3 and 5"),
-            *("norms genres", drawn.get("space", ())),
-        ),
-        *explorer,
-        _section(shown, "convergence", "Convergence", "", drawn["convergence"]),
-        _section(shown, "speed", "Speed", "", drawn["speed"]),
-        _section(
-            *(shown, "contradictions", "Where the paper contradicts itself"),
-            items=paper.INCONSISTENCIES,
-        ),
-        _section(shown, "runs", "What was run", "configurations"),
-    ]
-    lead = [
-        "HyperML: A Boosting Metric Learning Approach in Hyperbolic Space for "
-        "Recommender Systems (Vinh Tran et al., WSDM 2020), run again on TensorFlow.",
-        _runs_of(sources),
-    ]
-    return "HyperML on TensorFlow: report", lead, sections
+    items = {
+        "overview": Findings(results, sources.significance).lines(),
+        "missing": sources.absent,
+        "contradictions": paper.INCONSISTENCIES,
+    }
+    words = {"own": [" ".join(own.sentences(sources, dataset)) for dataset in mine]}
+    of_section = {"own": [f"own_{dataset}" for dataset in mine]}
+    sections: list[Section] = []
+    for key, title, names in _PAPER if sources.of_paper else _OWN:
+        if key == "explorer":
+            sections += explorer
+            continue
+        found = [shown[n] for n in of_section.get(key, names.split()) if n in shown]
+        texts = words.get(key, ()), items.get(key, ())
+        sections.append(Section(key, title, *texts, found, drawn.get(key, ())))
+    if sources.of_paper:
+        return page("HyperML on TensorFlow: report", [_THE_PAPER, lead], sections)
+    return page(f"Recommendations on {', '.join(mine)}", [lead], sections)

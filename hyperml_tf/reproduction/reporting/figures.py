@@ -113,16 +113,27 @@ def seed_lines(
     )  # fmt: skip
 
 
-_LOSSES = (
-    ("total", BLUE, "total"),
-    ("pull_push", VERMILLION, "pull-push"),
-    ("distortion", GREEN, "distortion (unweighted)"),
-)
-_VALIDATION = (("ndcg10", "nDCG@10", BLUE), ("hr10", "HR@10", VERMILLION))
-_BALL = (
-    ("ball/max_norm", BLUE, "largest norm"),
-    ("ball/fraction_projected", VERMILLION, "share of rows at the boundary"),
-)
+#: Panels of the convergence figure: title, axis, and (column, label, colour) of lines.
+_PANELS = (
+    (
+        "Training loss", "loss, mean over triplets",
+        (
+            ("loss/total", "total", BLUE), ("loss/pull_push", "pull-push", VERMILLION),
+            ("loss/distortion", "distortion (unweighted)", GREEN),
+        ),
+    ),
+    (
+        "Validation", "per cent",
+        (("valid/ndcg10", "nDCG@10", BLUE), ("valid/hr10", "HR@10", VERMILLION)),
+    ),
+    (
+        "Place in the ball", "fraction",
+        (
+            ("ball/max_norm", "largest norm", BLUE),
+            ("ball/fraction_projected", "share of rows at the boundary", VERMILLION),
+        ),
+    ),
+)  # fmt: skip
 
 
 def convergence(runs: Sequence[Run], published: Mapping[str, float]) -> Drawing | None:
@@ -135,33 +146,24 @@ def convergence(runs: Sequence[Run], published: Mapping[str, float]) -> Drawing 
     history = histories(runs)
     if "loss/total" not in history:
         return None
-    ball = [part for part in _BALL if part[0] in history]
-    count = 2 + bool(ball)
-    drawing, panels = plt.subplots(1, count, figsize=(3.6 * count, 3.2))
-    for term, colour, label in _LOSSES:
-        if f"loss/{term}" in history:
-            seed_lines(panels[0], history, f"loss/{term}", colour, label)
-    panels[0].set(title="Training loss", ylabel="loss, mean over triplets")
-    table = paper.TABLE_OF_MODEL.get(runs[0].model)
-    for metric, name, colour in _VALIDATION:
-        history[metric] = 100 * history.get(f"valid/{metric}", np.nan)
-        seed_lines(panels[1], history, metric, colour, name)
-        if metric in published:
-            panels[1].axhline(
-                100 * published[metric], color=colour, linestyle="--", linewidth=1.1,
-                label=f"paper, Table {table} (test)",
-            )  # fmt: skip
-    top = min(100.0, 1.1 * panels[1].get_ylim()[1])
-    panels[1].set(title="Validation", ylabel="per cent", ylim=(0, top))
-    if ball:
-        for column, colour, label in ball:
-            seed_lines(panels[2], history, column, colour, label)
-        panels[2].set(title="Place in the ball", ylabel="fraction", ylim=(-0.03, 1.08))
-    for axes in panels:
-        axes.set_xlabel("epoch")
+    shares = [column for column in history if column.startswith("valid/")]
+    history[shares] *= 100
+    shown = _PANELS if "ball/max_norm" in history else _PANELS[:2]
+    drawing, panels = plt.subplots(1, len(shown), figsize=(3.6 * len(shown), 3.2))
+    for axes, (title, unit, lines) in zip(panels, shown, strict=True):
+        for column, label, colour in lines:
+            if column in history:
+                seed_lines(axes, history, column, colour, label)
+            if column.removeprefix("valid/") in published:
+                axes.axhline(
+                    100 * published[column.removeprefix("valid/")], color=colour,
+                    linestyle="--", linewidth=1.1,
+                    label=f"paper, Table {paper.TABLE_OF_MODEL[runs[0].model]} (test)",
+                )  # fmt: skip
+        axes.set(title=title, ylabel=unit, xlabel="epoch")
         axes.set_xlim(left=0)
+        axes.set_ylim(0, min(100.0, 1.1 * axes.get_ylim()[1]))
         legend_below(axes)
-    panels[0].set_ylim(bottom=0)
     return drawing
 
 

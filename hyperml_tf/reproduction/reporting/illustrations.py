@@ -11,8 +11,10 @@ from hyperml_tf.reproduction.reporting.sources import Sources
 
 def drawn(sources: Sources, folder: pathlib.Path) -> dict[str, list[Figure]]:
     """The figures by section of the page; only groups and convergence for one's own."""
-    shown = ("paper", "sweeps", "speed") if sources.of_paper else ()
-    found = {name: _picture(sources, folder, name) for name in ("groups", *shown)}
+    found = {"groups": _picture(sources, folder, "groups")}
+    if sources.of_paper:
+        sections = {"overview": "paper", "sweeps": "sweeps", "speed": "speed"}
+        found |= {k: _picture(sources, folder, name) for k, name in sections.items()}
     return found | {"convergence": _convergence(sources, folder)}
 
 
