@@ -26,8 +26,6 @@ from hyperml_tf.reproduction.reporting import (
 from hyperml_tf.reproduction.reporting.findings import Findings, with_interval
 from hyperml_tf.reproduction.reporting.formats import Column, Table, listed
 
-_KINDS = {"user": "users with", "item": "users whose held-out item has"}
-
 
 class Facts(Findings):
     """The record at `path`, asked by templates.
@@ -130,20 +128,15 @@ class Facts(Findings):
 
     def groups_lines(self) -> list[str]:
         """Where the hyperbolic row gains most and least: a sentence for each panel."""
-        of_metric = self.strata[self.strata["metric"] == "ndcg10"]
         sentences = []
-        for key, part in of_metric.groupby(
-            ["dataset", "one", "other", "kind"], sort=False
-        ):
-            dataset, one, other, kind = key
-            ordered = part.sort_values("difference").to_dict("records")
-            worst, best = (
-                f"{row['label']} training interactions, {with_interval(row)}"
-                for row in (ordered[0], ordered[-1])
+        for (dataset, one, other, kind), *ends in strata.extremes(self.strata):
+            least, most = (
+                f"{strata.WHOM[kind].format(row['label'])}, {with_interval(row)}"
+                for row in ends
             )
             sentences.append(
                 f"On {paper.dataset_title(dataset)}, {one} gains most over {other} for "
-                f"{_KINDS[kind]} {best}, and least for those with {worst}."
+                f"{most}, and least for {least}."
             )
         return sentences
 

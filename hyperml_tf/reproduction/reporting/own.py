@@ -17,6 +17,7 @@ from hyperml_tf.models.base import Recommender
 from hyperml_tf.reproduction.reporting import (
     formats,
     result_frames,
+    strata,
     tables,
     wording,
 )
@@ -28,10 +29,6 @@ from hyperml_tf.training import finished
 K = 10
 # Users scored at a time: [256, 50,000] floats are 51 MB.
 _BLOCK = 256
-_KINDS = {
-    "user": "users with {} interactions",
-    "item": "users whose held-out item has {} interactions",
-}
 
 
 def recommended(model: Recommender, data: Interactions, k: int = K) -> np.ndarray:
@@ -140,10 +137,9 @@ def sentences(sources: Sources, dataset: str) -> list[str]:
 
 def _for_whom(groups: pd.DataFrame) -> str:
     parts = []
-    of_metric = groups[groups["metric"] == "ndcg10"].sort_values("difference")
-    for kind, part in of_metric.groupby("kind", sort=False):
-        for adjective, row in (("most", part.iloc[-1]), ("least", part.iloc[0])):
-            whom = _KINDS[str(kind)].format(row["label"])
+    for (*_, kind), least, most in strata.extremes(groups):
+        for adjective, row in (("most", most), ("least", least)):
+            whom = strata.WHOM[kind].format(row["label"])
             parts.append(
                 f"{adjective} for {whom} ({formats.signed(row['difference'])})"
             )

@@ -27,6 +27,11 @@ COLUMNS = (
     "one_mean", "other_mean", "difference", "low", "high", "users", "seeds",
 )  # fmt: skip
 _GROUPS = 4
+#: Kind of group -> its users in words, before and after the group's label.
+WHOM = {
+    "user": "users with {} training interactions",
+    "item": "users whose held-out item has {} training interactions",
+}
 #: Metric -> the file of ranks that it is computed from.
 _RANKS = {"ndcg10": "test_ranks.npy", "full_ndcg10": "test_full_ranks.npy"}
 
@@ -117,6 +122,22 @@ def _quarters(
         members = users[place == group]
         least, most = counts[members].min(), counts[members].max()
         yield (f"{least}" if least == most else f"{least}–{most}"), members
+
+
+def extremes(
+    rows: pd.DataFrame,
+) -> Iterator[tuple[tuple[str, str, str, str], pd.Series, pd.Series]]:
+    """(dataset, one, other, kind), and its groups of least and greatest difference.
+
+    In nDCG@10 among sampled negatives.
+    """
+    of_metric = rows[rows["metric"] == "ndcg10"]
+    for key, part in of_metric.groupby(["dataset", "one", "other", "kind"], sort=False):
+        yield (
+            key,
+            part.loc[part["difference"].idxmin()],
+            part.loc[part["difference"].idxmax()],
+        )
 
 
 def merged(recorded: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
