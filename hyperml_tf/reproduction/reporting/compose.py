@@ -165,11 +165,11 @@ def _page(
         f"{paper.listed(results.datasets)}. Every number comes from recorded files."
     )
     items = {
+        "own": [line for dataset in mine for line in own.sentences(sources, dataset)],
         "overview": Findings(results, sources.significance).lines(),
         "missing": sources.absent,
         "contradictions": paper.INCONSISTENCIES,
     }
-    words = {"own": [" ".join(own.sentences(sources, dataset)) for dataset in mine]}
     of_section = {"own": [f"own_{dataset}" for dataset in mine]}
     sections: list[Section] = []
     for key, title, names in _PAPER if sources.of_paper else _OWN:
@@ -177,8 +177,8 @@ def _page(
             sections += explorer
             continue
         found = [shown[n] for n in of_section.get(key, names.split()) if n in shown]
-        texts = words.get(key, ()), items.get(key, ())
-        sections.append(Section(key, title, *texts, found, drawn.get(key, ())))
+        figures_of = drawn.get(key, ())
+        sections.append(Section(key, title, (), items.get(key, ()), found, figures_of))
     if sources.of_paper:
         return page("HyperML on TensorFlow: report", [_THE_PAPER, lead], sections)
     return page(f"Recommendations on {', '.join(mine)}", [lead], sections)
