@@ -50,65 +50,91 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         allow_abbrev=False,
     )
     flag = parser.add_argument
-    flag("--dataset", metavar="KEY[,KEY]", help="datasets, or `all` (the paper's ten)")
-    flag("--data_dir", metavar="DIR", type=Path, default=Path("data"), help="[data]")
+    flag(
+        "--dataset",
+        metavar="KEY[,KEY]",
+        help="the datasets to prepare, or `all` for the paper's ten",
+    )
+    flag(
+        "--data_dir",
+        metavar="DIR",
+        type=Path,
+        default=Path("data"),
+        help="the prepared datasets are written into this folder [data]",
+    )
     flag(
         "--raw_dir",
         metavar="DIR",
         type=Path,
         default=Path("raw"),
-        help="where the publishers' files lie or are put [raw]",
+        help="the publishers' files are looked for in this folder, and downloads are "
+        "put into it [raw]",
     )
     flag(
         "--table",
         metavar="FILE",
         type=Path,
-        help="take the interactions from a CSV, "
-        "CSV.GZ or Parquet file; KEY may be a new name then",
+        help="the interactions are read from this CSV, CSV.GZ or Parquet file; KEY may "
+        "then be a new name",
     )
-    flag("--user_column", metavar="NAME", type=_utf8, help="of the table [user]")
-    flag("--item_column", metavar="NAME", type=_utf8, help="of the table [item]")
+    flag(
+        "--user_column",
+        metavar="NAME",
+        type=_utf8,
+        help="this column of the table has the users [user]",
+    )
+    flag(
+        "--item_column",
+        metavar="NAME",
+        type=_utf8,
+        help="this column of the table has the items [item]",
+    )
     flag(
         "--time_column",
         metavar="NAME",
         type=_utf8,
-        help="of the table [timestamp, else position]; none: rows are in time order",
+        help="this column of the table has the times [timestamp, else position]; "
+        "`none` says that the rows are in time order",
     )
     flag(
         "--items",
         metavar="FILE",
         type=Path,
-        help="titles and genres: a table with columns item, title, genres (A|B|C)",
+        help="this table has titles and genres (A|B|C) of the items",
     )
-    for name, default in (
-        ("items_item", "--item_column, item"),
-        ("title", "title, if there"),
-        ("genres", "genres, if there"),
+    for name, what, default in (
+        ("items_item", "items", "--item_column, else item"),
+        ("title", "titles", "title, if it is there"),
+        ("genres", "genres", "genres, if it is there"),
     ):
-        help = f"of the items [{default}]"
+        help = f"this column of the table of items has the {what} [{default}]"
         flag(f"--{name}_column", metavar="NAME", type=_utf8, help=help)
-    flag("--mirror", metavar="URL", help="download from here instead of the publisher")
+    flag(
+        "--mirror",
+        metavar="URL",
+        help="files are downloaded from this URL instead of the publisher's",
+    )
     flag(
         "--seed",
         metavar="N",
         type=int,
         default=0,
-        help="of the evaluation negatives [0]",
+        help="the evaluation negatives are drawn with this seed [0]",
     )
     flag(
         "--allow_count_mismatch",
         action="store_true",
-        help="go on although counts differ from the publisher's",
+        help="counts may differ from the publisher's",
     )
     flag(
         "--allow_checksum_mismatch",
         action="store_true",
-        help="read a file although its SHA-256 is not the publisher's",
+        help="a file may have another SHA-256 than the publisher's",
     )
     flag(
         "--statistics",
         action="store_true",
-        help="print Table 1, ours beside the paper's, from what is prepared",
+        help="Table 1 is printed, the counts of what is prepared beside the paper's",
     )
     options = parser.parse_args(arguments)
     options.keys = _keys(options.dataset)

@@ -155,6 +155,7 @@ def _parse(
         print(_help(module, description))
         sys.exit(0)
     arguments = [a for a in arguments if a not in asked]
+    _refuse_missing_config(arguments)
     try:
         rest = FLAGS(arguments)
     except (flags.Error, InputError) as error:
@@ -179,6 +180,19 @@ def _with_committed_file(argument: str) -> str:
     if not named or pathlib.Path("run_configs", named[2]).exists():
         return argument
     return f"{named[1]}{reproduction.FOLDER / named[2]}{named[3] or ''}"
+
+
+def _refuse_missing_config(arguments: list[str]) -> None:
+    for argument in arguments:
+        flag, _, value = argument.partition("=")
+        file = pathlib.Path(value.partition(":")[0])
+        if flag.lstrip("-") == "config" and not file.is_file():
+            _fail(
+                f"{argument}: there is no file {file}; name one of run_configs/, such "
+                "as run_configs/ml1m.py, or run_configs/own_table.py for a table of "
+                "your own",
+                2,
+            )
 
 
 def _unquoted(error: Exception) -> str:

@@ -80,8 +80,10 @@ def main() -> None:
     changed = halving.departures(found[0].overrides, config)
     path = config_files.path_of(config.dataset)
     if path == config_files.OWN_TABLE:
-        print(f"to train, beside --config={path}:{configs.name_of(config)}:")
-        lines = halving.as_flags({"dataset": config.dataset} | changed)
+        print("to train with the best settings:")
+        flags_of = halving.as_flags({"dataset": config.dataset} | changed)
+        name = f"--config=run_configs/{path.name}:{configs.name_of(config)}"
+        lines = [" ".join(["python -m hyperml_tf.train", name, *flags_of])]
     else:
         print(f"to commit, in {path.name}:")
         lines = halving.as_file(changed) or ["(nothing changed)"]

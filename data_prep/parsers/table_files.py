@@ -1,4 +1,4 @@
-"""A table on disk, CSV or Parquet, told by content: names, first rows, columns.
+"""A table on disk, CSV or Parquet, recognised by content: names, first rows, columns.
 
 Both classes have the same members. Arrow reads either format by itself, from a
 file that it opens: from a Python stream it would read ahead in a thread that

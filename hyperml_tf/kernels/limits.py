@@ -19,7 +19,7 @@ _FOREIGN = (
 
 
 def fused_step_of(model: Recommender) -> FusedStep:
-    """What the kernel is told of a model.
+    """What the kernel needs to know of a model.
 
     Raises:
         KernelUnavailable: it has no fused step, or not here.

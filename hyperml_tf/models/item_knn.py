@@ -75,7 +75,7 @@ class ItemKNN(ItemItemRecommender):
     def _sums(self, users):
         """One user at a time: the neighbours of a block of them might not fit."""
 
-        def of_one(items):
+        def sum_over(items):
             first = tf.gather(self._splits, items)
             last = tf.gather(self._splits, items + 1)
             places = tf.ragged.range(first, last).flat_values
@@ -86,7 +86,7 @@ class ItemKNN(ItemItemRecommender):
             )
 
         spec = tf.TensorSpec([self.num_items], tf.float64)
-        return tf.map_fn(of_one, self._histories(users), fn_output_signature=spec)
+        return tf.map_fn(sum_over, self._histories(users), fn_output_signature=spec)
 
 
 def similarities(

@@ -230,10 +230,10 @@ class ProgressLines(keras.callbacks.Callback):
 
 
 def ball_statistics(model: Recommender) -> dict[str, float]:
-    """Largest norm in units of the ball's radius, and the share of rows at the rim.
+    """Largest norm in units of the ball's radius, and the share of rows at the border.
 
-    "At the rim" is where the last projection left a row. Empty for models whose
-    tables are not declared to lie in a ball.
+    At the border are rows that the last projection pulled back. Empty for models
+    whose tables are not declared to lie in a ball.
     """
     norms, rims = [], []
     for side in ("users", "items") if isinstance(model, TableRecommender) else ():

@@ -1,4 +1,4 @@
-"""A run that is told to stop says one line, and goes on when called again."""
+"""A run that is asked to stop prints one line, and goes on when called again."""
 
 import os
 import pathlib

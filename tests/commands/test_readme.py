@@ -58,7 +58,7 @@ def test_the_commands_for_ones_own_clicks_work_as_printed(tmp_path):
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         answers[words[2]] = done.stdout + done.stderr
-        for found in re.findall(r"hyperml_tf.export: (\S+)", answers[words[2]]):
+        for found in re.findall(r"hyperml_tf.export --run=(\S+)", answers[words[2]]):
             run_folder = found
     assert len(answers) == 5
     prepared = answers["data_prep.prepare"]

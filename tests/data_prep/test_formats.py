@@ -1,6 +1,6 @@
 """Every publisher's format, junk lines included, against arrays worked by hand.
 
-The same small story is told in each: A saw q, r, p in this order (the files
+Each file has the same small story: A saw q, r, p in this order (the files
 tell it out of order where they have times), B saw q and p, C saw r, p, q, s all
 at one time. With users A, B, C = 0, 1, 2 and items p, q, r, s = 0, 1, 2, 3:
 

@@ -43,8 +43,8 @@ def test_mirrored_devices_lose_what_one_process_loses(
     assert done.returncode == 0, done.stderr
     run = find(tmp_path)
     _assert_same_losses(run, alone, 2)
-    told = {key: run.environment[key] for key in ("strategy", "replicas", "kernel")}
-    assert told == {"strategy": "mirrored", "replicas": 2, "kernel": "tensorflow"}
+    recorded = {key: run.environment[key] for key in ("strategy", "replicas", "kernel")}
+    assert recorded == {"strategy": "mirrored", "replicas": 2, "kernel": "tensorflow"}
     assert "kernel: tensorflow, as" in done.stdout
 
 

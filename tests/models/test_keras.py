@@ -131,13 +131,13 @@ def test_evaluate_gives_the_terms_of_the_loss_without_dropout(key, negatives, rn
     (batch,) = data
     terms = model.train_loss(*model.arrange(*batch))
     before = model.get_weights()
-    told = model.evaluate(data, return_dict=True, verbose=0)
-    assert told == {
+    found = model.evaluate(data, return_dict=True, verbose=0)
+    assert found == {
         f"loss/{name}": pytest.approx(float(value), rel=1e-6)
         for name, value in terms.items()
     }
     fit = model.fit(data, epochs=1, verbose=0).history
-    assert set(fit) == set(told)
+    assert set(fit) == set(found)
     after = model.get_weights()
     assert any(np.any(x != y) for x, y in zip(before, after, strict=True))
 

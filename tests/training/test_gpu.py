@@ -83,17 +83,17 @@ def test_products_keep_the_digits_of_float32_unless_the_user_wants_others(wanted
 
 @pytest.fixture
 def gpu(monkeypatch):
-    """As if TensorFlow saw a GPU; the devices that it is told to see instead."""
-    told = []
+    """As if TensorFlow saw a GPU; the devices that it shall see instead."""
+    asked = []
     monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: [kind])
     monkeypatch.setattr(
-        tf.config, "set_visible_devices", lambda devices, kind: told.append(devices)
+        tf.config, "set_visible_devices", lambda devices, kind: asked.append(devices)
     )
     for setting in ("intra_op", "inter_op"):
         name = f"set_{setting}_parallelism_threads"
         monkeypatch.setattr(tf.config.threading, name, lambda threads: None)
     monkeypatch.setattr(tf.config.experimental, "set_memory_growth", lambda *_: None)
-    return told
+    return asked
 
 
 def test_the_fused_kernel_leaves_gpus_alone_and_the_others_do_not(gpu):

@@ -6,11 +6,10 @@ their hashes. `interval` is JSON, [low, high]; metrics are fractions; `p` is Wil
 `p_holm` the same corrected over the rows of the same question and metric.
 """
 
-import io
 import itertools
 import json
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,6 +29,7 @@ COLUMNS = (
     "question", "dataset", "pair", "configs", "metric", "difference", "interval", "p",
     "p_holm", "users", "seeds",
 )  # fmt: skip
+_KEY = ["question", "dataset", "metric", "configs"]
 
 #: Questions about what stands for two models, (the first, the second).
 PAIRS: dict[str, tuple[str | Name, str | Name]] = {
@@ -44,17 +44,12 @@ PAIRS: dict[str, tuple[str | Name, str | Name]] = {
 RunsOf = Mapping[tuple[str, str, str], Sequence[Run]]
 
 
-def pair(group: Group, other: Group) -> str:
-    """How a comparison is named."""
-    return f"{group.label} - {other.label}"
-
-
 def configs(group: Group, other: Group) -> str:
     """What identifies a comparison: two configurations can have the same label."""
     return f"{group.config_hash} {other.config_hash}"
 
 
-def questions(
+def _questions(
     results: Results, dataset: str, metric: str
 ) -> Iterator[tuple[str, Group | None, Group | None]]:
     """What is compared on a dataset: (question, first, second).
@@ -64,85 +59,84 @@ def questions(
     against CML at equal dimension; "variant" every changed configuration against what
     it changes; "popularity", on a table of one's own, every row against popularity.
     """
-    yield (
-        "table2",
+    hyperml, baseline = (
         results.of(dataset, "hyperml"),
         results.best_baseline(dataset, metric),
     )
-    yield (
-        "lead",
-        results.best_hyperbolic(dataset),
-        results.best_euclidean(dataset, metric),
-    )
-    for question, models in PAIRS.items():
-        first, second = (results.of(dataset, model) for model in models)
-        yield question, first, second
+    yield "table2", hyperml, baseline
+    euclidean = results.best_euclidean(dataset, metric)
+    yield "lead", results.best_hyperbolic(dataset), euclidean
+    for question, (first, second) in PAIRS.items():
+        yield question, results.of(dataset, first), results.of(dataset, second)
     for ball, flat in results.at_equal_dim(dataset).values():
         yield "dim", ball, flat
     for group in results.groups:
         if group.dataset == dataset:
             yield "variant", group, results.centre(group)
     if dataset not in paper.DATASET_TITLES:
-        for (of, name), group in results.main.items():
-            if of == dataset and name.model != "popularity":
-                yield "popularity", group, results.row(dataset, "popularity")
+        floor = results.row(dataset, "popularity")
+        for group in results.rows_of(dataset):
+            if group is not floor:
+                yield "popularity", group, floor
+
+
+def asked(results: Results) -> Iterator[tuple[str, str, str, Group, Group]]:
+    """(dataset, metric, question, first, second) wherever there are both."""
+    for dataset, metric in itertools.product(results.datasets, significance.METRICS):
+        for question, first, second in _questions(results, dataset, metric):
+            if first is not None and second is not None:
+                yield dataset, metric, question, first, second
 
 
 def compare_all(results: Results, runs: RunsOf) -> pd.DataFrame:
     """One row per question and metric whose two sides have runs here, uncorrected."""
-    rows = []
-    for dataset, metric in itertools.product(results.datasets, significance.METRICS):
-        for question, ours, other in questions(results, dataset, metric):
-            if ours is None or other is None:
+    found = []
+    for dataset, metric, question, ours, other in asked(results):
+        pair = f"{ours.label} - {other.label}"
+        try:
+            both = paired(ours, other, runs)
+            first, second = ([ranks_of(run) for run in side] for side in both)
+            if not first:
                 continue
-            row = _compare(ours, other, metric, runs)
-            if row is not None:
-                rows.append({"question": question, **row})
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+            test = significance.compare(first, second, metric)
+        except (InputError, OSError, ValueError, EOFError) as error:
+            logging.warning("%s: not compared: %s (%s)", dataset, pair, error)
+            continue
+        row: dict[str, Any] = {"question": question, "dataset": dataset, "pair": pair}
+        row |= {"configs": configs(ours, other), "metric": metric}
+        row |= {"difference": round(test.difference, 6), "users": test.users}
+        row |= {"interval": [round(test.low, 6), round(test.high, 6)]}
+        row |= {"p": float(f"{test.p:.4g}"), "seeds": len(first)}
+        found.append(row)
+    return pd.DataFrame(found, columns=list(COLUMNS))
 
 
-def _compare(
-    ours: Group, baseline: Group, metric: str, runs: RunsOf
-) -> dict[str, Any] | None:
-    both = []
-    for group in (ours, baseline):
-        key = group.dataset, group.model, group.config_hash
-        both.append({run.seed: run for run in runs.get(key, ())})
-    # The seeds that both have: what one seed changes alike for both is no difference.
-    seeds = sorted(both[0].keys() & both[1].keys())
-    if not DEFINITIONS[baseline.model].trains and both[1]:  # its one run stands for all
-        (only,) = both[1].values()
-        both[1], seeds = dict.fromkeys(both[0], only), sorted(both[0])
-    if not seeds:
-        return None
-    name = f"{ours.dataset}: {pair(ours, baseline)}"
-    chosen = [runs_of[seed] for runs_of in both for seed in seeds]
+def paired(ours: Group, other: Group, runs: RunsOf) -> tuple[list[Run], list[Run]]:
+    """The runs of both sides, seed by seed.
+
+    Those of the seeds that both have: what one seed changes alike for both is no
+    difference. The one run of a model without randomness stands for all seeds.
+
+    Raises:
+        InputError: the runs were trained on different data.
+    """
+    first, second = (
+        {run.seed: run for run in runs.get((g.dataset, g.model, g.config_hash), ())}
+        for g in (ours, other)
+    )
+    if not DEFINITIONS[other.model].trains and second:
+        second = dict.fromkeys(first, second[min(second)])
+    seeds = sorted(first.keys() & second.keys())
+    both = [first[seed] for seed in seeds], [second[seed] for seed in seeds]
+    chosen = itertools.chain(*both)
     if len({run.environment.get("data_fingerprint") for run in chosen}) > 1:
-        logging.warning("not compared, prepared data differ: %s", name)
-        return None
-    try:
-        ranks = [_ranks(run) for run in chosen]
-        found = significance.compare(ranks[: len(seeds)], ranks[len(seeds) :], metric)
-    except (OSError, ValueError, EOFError) as error:
-        logging.warning("not compared, no ranks to read: %s (%s)", name, error)
-        return None
-    return {
-        "dataset": ours.dataset,
-        "pair": pair(ours, baseline),
-        "configs": configs(ours, baseline),
-        "metric": metric,
-        "difference": round(found.difference, 6),
-        "interval": [round(found.low, 6), round(found.high, 6)],
-        "p": float(f"{found.p:.4g}"),
-        "p_holm": float("nan"),
-        "users": found.users,
-        "seeds": len(seeds),
-    }
+        raise InputError("the prepared data differ")
+    return both
 
 
-def _ranks(run: Run) -> np.ndarray:
-    path = run.folder / "test_ranks.npy"
-    return np.load(path, allow_pickle=False).astype(float)
+def ranks_of(run: Run, file: str = "test_ranks.npy") -> np.ndarray:
+    """[U] ranks of the users' held-out items."""
+    return np.load(run.folder / file, allow_pickle=False).astype(float)
 
 
 def merged(recorded: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
@@ -154,12 +148,12 @@ def merged(recorded: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
     if not parts:
         return pd.DataFrame(columns=list(COLUMNS))
     rows = pd.concat(parts)
-    key = ["question", "dataset", "metric", "configs"]
-    rows = rows.sort_values("seeds", kind="stable").drop_duplicates(key, keep="last")
-    rows = rows.sort_values(key, ignore_index=True)
-    for _, family in rows.groupby(["question", "metric"]):
-        rows.loc[family.index, "p_holm"] = significance.holm(family["p"].tolist())
-    return rows
+    rows = rows.sort_values("seeds", kind="stable").drop_duplicates(_KEY, keep="last")
+    rows = rows.sort_values(_KEY, ignore_index=True)
+    families = rows.groupby(["question", "metric"])["p"]
+    return rows.assign(
+        p_holm=families.transform(lambda p: significance.holm(p.tolist()))
+    )
 
 
 def current(rows: pd.DataFrame, results: Results) -> pd.DataFrame:
@@ -170,38 +164,42 @@ def current(rows: pd.DataFrame, results: Results) -> pd.DataFrame:
     """
     if rows.empty:
         return rows
-    asked = {
+    known = {
         (question, dataset, metric, configs(one, other))
-        for dataset, metric in itertools.product(results.datasets, significance.METRICS)
-        for question, one, other in questions(results, dataset, metric)
-        if one and other
+        for dataset, metric, question, one, other in asked(results)
     }
-    cells = rows[["question", "dataset", "metric", "configs"]]
-    return rows[[cell in asked for cell in cells.itertuples(index=False, name=None)]]
+    cells = rows[_KEY].itertuples(index=False, name=None)
+    return rows[np.array([cell in known for cell in cells], bool)]
 
 
-def read(path: pathlib.Path) -> pd.DataFrame:
-    """The table at `path`; without rows if there is none yet.
+def read_table(
+    path: pathlib.Path,
+    columns: Sequence[str],
+    converters: dict[str, Callable[[str], Any]] | None = None,
+) -> pd.DataFrame:
+    """A table beside the record; without rows if there is none yet.
 
     Raises:
         InputError: the file is not such a table.
     """
     try:
-        rows = pd.read_csv(path, converters={"interval": json.loads})
-        return rows[list(COLUMNS)]
+        return pd.read_csv(path, converters=converters)[list(columns)]
     except FileNotFoundError:
-        return pd.DataFrame(columns=list(COLUMNS))
+        return pd.DataFrame(columns=list(columns))
     except (KeyError, ValueError) as error:
         raise InputError(
-            f"{path} is not a significance table ({error}); restore it from git, or "
-            "move it away to start a new one"
+            f"{path} has not the columns {', '.join(columns)} ({error}); restore it "
+            "from git, or move it away to start a new one"
         ) from None
+
+
+def read(path: pathlib.Path) -> pd.DataFrame:
+    """The table of comparisons, see `read_table`."""
+    return read_table(path, COLUMNS, {"interval": json.loads})
 
 
 def write(path: pathlib.Path, rows: pd.DataFrame) -> None:
     """Writes the table atomically."""
-    text = io.StringIO()
     rows = rows.assign(interval=rows["interval"].map(json.dumps))
     rows["p_holm"] = rows["p_holm"].map(lambda p: float(f"{p:.4g}"))
-    rows.to_csv(text, index=False, lineterminator="\n")
-    write_atomically(path, text.getvalue())
+    write_atomically(path, rows.to_csv(index=False, lineterminator="\n"))

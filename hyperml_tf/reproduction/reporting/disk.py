@@ -74,12 +74,11 @@ def _symmetric(distances: np.ndarray) -> np.ndarray:
     return distances
 
 
-def disks(panels: Mapping[str, tuple[np.ndarray, np.ndarray]], title: str) -> Drawing:
+def disks(panels: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Drawing:
     """One disk a panel: users as circles, items as triangles.
 
     Args:
         panels: title of the panel -> users [N, 2] and items [M, 2].
-        title: of the figure.
     """
     columns = min(len(panels), _PANELS_A_ROW)
     rows = -(-len(panels) // columns)
@@ -96,7 +95,6 @@ def disks(panels: Mapping[str, tuple[np.ndarray, np.ndarray]], title: str) -> Dr
         axes.set_ylabel("in radii of the ball")
     for axes in grid[-1]:
         axes.set_xlabel("in radii of the ball")
-    drawing.suptitle(title, fontsize=11)
     handles, labels = grid.flat[0].get_legend_handles_labels()
     drawing.legend(
         handles, labels, loc="outside lower center", ncols=3, markerscale=2.2
@@ -138,7 +136,6 @@ def genres(
     items: np.ndarray,
     indicators: np.ndarray,
     names: Sequence[str],
-    title: str,
 ) -> Drawing:
     """One small panel a genre, its items over all others: 18 colours tell no one apart.
 
@@ -147,7 +144,6 @@ def genres(
         items: [N] row indices.
         indicators: [N, G] their genres.
         names: the G genres.
-        title: of the figure.
     """
     points = embedding.items[items]
     plane = tsne(_symmetric(embedding.distances(points, points)))
@@ -170,5 +166,4 @@ def genres(
             side.set(visible=True, color="#bbbbbb")
     drawing.supxlabel("t-SNE, first coordinate (no unit)", fontsize=9)
     drawing.supylabel("t-SNE, second coordinate (no unit)", fontsize=9)
-    drawing.suptitle(title, fontsize=11)
     return drawing

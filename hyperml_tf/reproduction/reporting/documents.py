@@ -6,9 +6,6 @@ those that stand in a template all the same.
 
 import pathlib
 import re
-from collections.abc import Iterator
-
-import jinja2
 
 from hyperml_tf.files import write_atomically
 from hyperml_tf.reproduction.reporting import (
@@ -17,10 +14,11 @@ from hyperml_tf.reproduction.reporting import (
     paper,
     pictures,
     result_frames,
+    tables,
+    wording,
 )
 from hyperml_tf.reproduction.reporting.facts import Facts
 
-TEMPLATES = pathlib.Path(__file__).parent / "templates"
 _ROOT = pathlib.Path(__file__).parents[3]
 _SUFFIX = ".md.j2"
 #: Lists that are too long to read in RESULTS.md, as CSV.
@@ -66,20 +64,15 @@ def typed_numbers(template: str) -> list[str]:
 def templates() -> dict[str, pathlib.Path]:
     """Document, relative to the repository -> its template."""
     return {
-        str(path.relative_to(TEMPLATES)).removesuffix(".j2"): path
-        for path in sorted(TEMPLATES.rglob(f"*{_SUFFIX}"))
+        str(path.relative_to(wording.TEMPLATES)).removesuffix(".j2"): path
+        for path in sorted(wording.TEMPLATES.rglob(f"*{_SUFFIX}"))
         if path.name != "notes.md.j2"
     }
 
 
 def rendered(facts: Facts) -> dict[str, str]:
     """Path of every generated text, relative to the repository -> its content."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = wording.environment(keep_trailing_newline=True)
     shared = _context(facts)
     found = {}
     for name in templates():
@@ -103,26 +96,35 @@ def write(facts: Facts, folder: pathlib.Path = _ROOT) -> list[str]:
 
 def _context(facts: Facts) -> dict:
     """Names that templates know: the facts' methods, and some constants."""
-    methods = {
-        name: getattr(facts, name)
-        for name in dir(facts)
-        if not name.startswith("_") and name not in ("tables", "datasets", "shown")
-    }
+    asked = {name: getattr(facts, name) for name in dir(facts) if name[0] != "_"}
     recorded = facts.recorded_paper_datasets
     absent = [d for d in paper.TABLE1 if d not in recorded]
-    return methods | {
+    return asked | {
+        "names": paper.listed,
         "findings": facts.lines(),
-        "tables": facts.tables,
         "table": facts.tables.__getitem__,
         "seeds": missing.SEEDS,
         "count": lambda value: f"{round(value):,}",
         "ratio": lambda one, other: f"{one / other:.1f}",
         "inconsistencies": paper.INCONSISTENCIES,
-        "recorded_titles": facts.results.datasets,
+        "recorded_datasets": facts.results.datasets,
         "count_recorded": len(recorded),
         "count_runs": len(facts.rows),
         "count_configs": len(facts.results.groups),
-        "missing_datasets": f"{facts.listed(absent)} are missing.",
+        "missing_datasets": f"{paper.listed(absent)} are missing.",
+        "paper_gamma": formats.listed(
+            [
+                f"{v:g} on {paper.dataset_title(d)}"
+                for d, v in paper.FIGURE4_BEST.items()
+            ]
+        ),
+        "paper_c": formats.listed(
+            [
+                f"{paper.best_c(d):g} on {paper.dataset_title(d)} (in "
+                f"{formats.METRICS[paper.TABLE4_METRIC[d]]})"
+                for d in paper.TABLE4
+            ]
+        ),
         "peer_bench": facts.speed("peer/c"),
         "disk_caption": pictures.disk_caption(),
         "demo_models": "HyperML, HyperTS, CML, MF-BPR and popularity",
@@ -133,19 +135,18 @@ def _context(facts: Facts) -> dict:
 
 
 def _file(*parts: str) -> str:
-    return TEMPLATES.joinpath(*parts).read_text(encoding="utf-8").rstrip("\n")
+    return wording.TEMPLATES.joinpath(*parts).read_text(encoding="utf-8").rstrip("\n")
 
 
-def _example(name: str, begin: str = "", end: str | None = "") -> str:
+def _example(name: str, begin: str = "", end: str = "") -> str:
     """An example's code, or the part of it between two lines."""
     lines = (_ROOT / "examples" / name).read_text(encoding="utf-8").splitlines()
-    inside: Iterator[str] = iter(lines)
     if begin:
         start = next(i for i, line in enumerate(lines) if line.startswith(begin))
-        ends = (i for i, line in enumerate(lines) if end and line.startswith(end))
-        stop = next(ends, None)
-        inside = iter(lines[start:stop])
-    return "\n".join(inside).strip()
+        lines = lines[start:]
+    if end:
+        lines = lines[: next(i for i, line in enumerate(lines) if line.startswith(end))]
+    return "\n".join(lines).strip()
 
 
 def _best_table(facts: Facts) -> str:
@@ -153,16 +154,6 @@ def _best_table(facts: Facts) -> str:
     frame = result_frames.best(facts.results)
     frame = frame[frame["dataset"].isin(facts.recorded_paper_datasets)]
     ranked = {"ndcg10": "100 sampled negatives", "full_ndcg10": "full catalogue"}
-    frame = frame.assign(ranked=frame["metric"].map(ranked))
-
-    def named(value, name):
-        return f"{formats.percent(value)} ({name})"
-
-    columns = [
-        formats.text("Dataset", "where"), formats.text("Ranked among", "ranked"),
-        formats.Column("HyperML", ("hyperml",), formats.percent),
-        formats.Column("Best hyperbolic", ("ball", "ball_name"), named),
-        formats.Column("Best Euclidean", ("flat", "flat_name"), named),
-        formats.Column("Paper", ("paper",), formats.percent),
-    ]  # fmt: skip
-    return formats.Table("best", "", frame, columns).markdown
+    return tables.noted(
+        "best", frame.assign(ranked=frame["metric"].map(ranked))
+    ).markdown

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hyperml_tf.reproduction.reporting import disk
+from hyperml_tf.reproduction.reporting import disk, wording
 from hyperml_tf.reproduction.reporting.embeddings import Embedding
 from hyperml_tf.reproduction.reporting.page import Section
 
@@ -29,16 +29,6 @@ K = 10
 _LEAD = (
     "Point at a user or an item for its title and norm. Choose a user, in the disk or "
     "from the list, for the history, the recommendations and their distances."
-)
-_CAPTION = (
-    f"This is a fixed random sample of at most {MAX_USERS} users of the test set, with "
-    f"the last {MAX_HISTORY} items of their history, their {K} recommendations and the "
-    f"{POPULAR_ITEMS} most popular items. The other items are left out of the picture, "
-    "not of the ranking. Recommendations are the nearest of all items but the user's "
-    "training and validation items, by the exact distance in all dimensions, in the "
-    "unit ball: the model's own times √c. In the disk, a point's radius is its true "
-    "norm. Its angle is that of t-SNE, or, for an item that was not laid out, the mean "
-    "direction of the nearest that were. Distances cannot be read off."
 )
 _NEIGHBOURS = 5
 _ROWS = 32  # users ranked at a time: [32, 30,000] float64 distances are 8 MB
@@ -191,16 +181,16 @@ def section(runs: Sequence[dict[str, Any]], of: Sequence[str]) -> Section:
         runs: `run_data` of each.
         of: each run in words.
     """
-    markup = style = ""
-    if runs:
-        markup, script, style = (
-            (_HERE / f"explorer.{ending}").read_text(encoding="utf-8")
-            for ending in ("html", "js", "css")
-        )
-        markup += (
-            f'<script type="application/json" id=explorer-data>{encoded(runs)}'
-            f"</script>\n<script>\n{script}</script>\n"
-            f"<p class=note>{html.escape('; '.join(of))}. {html.escape(_CAPTION)}</p>"
-        )
-    title = "Explore a run"
+    limits = {"users": MAX_USERS, "history": MAX_HISTORY, "popular": POPULAR_ITEMS}
+    title, _, caption = wording.entry("explorer", runs="; ".join(of), k=K, **limits)
+    if not runs:
+        return Section("explorer", title)
+    markup, script, style = (
+        (_HERE / f"explorer.{ending}").read_text(encoding="utf-8")
+        for ending in ("html", "js", "css")
+    )
+    markup += (
+        f'<script type="application/json" id=explorer-data>{encoded(runs)}</script>\n'
+        f"<script>\n{script}</script>\n<p class=note>{html.escape(caption)}</p>"
+    )
     return Section("explorer", title, text=[_LEAD], extra=markup, style=style)

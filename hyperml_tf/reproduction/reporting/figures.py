@@ -6,6 +6,7 @@ The colours are Okabe & Ito's (2008), which colour-blind readers can tell apart.
 import dataclasses
 import pathlib
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -14,7 +15,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
-from hyperml_tf.reproduction.reporting import paper
+from hyperml_tf.reproduction.reporting import paper, wording
 from hyperml_tf.training.run_folder import Run
 
 BLUE, VERMILLION, GREEN = "#0072B2", "#D55E00", "#009E73"
@@ -63,14 +64,23 @@ def use_style() -> None:
 
 
 def save(
-    drawing: Drawing, folder: pathlib.Path, name: str, title: str, caption: str
+    drawing: Drawing, folder: pathlib.Path, name: str, words: str, **values: Any
 ) -> Figure:
-    """Writes `<folder>/<name>.png` and `.svg`, and closes the drawing."""
+    """Writes `<folder>/<name>.png` and `.svg`, and closes the drawing.
+
+    Args:
+        drawing: it.
+        folder: where to.
+        name: of the files.
+        words: the entry of `wording` with title and caption.
+        **values: what stands in them.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     png = folder / f"{name}.png"
     drawing.savefig(png, metadata={"Software": None})
     drawing.savefig(png.with_suffix(".svg"), metadata={"Date": None})
     plt.close(drawing)
+    title, _, caption = wording.entry(words, **values)
     return Figure(name, title, caption, png)
 
 
@@ -103,71 +113,58 @@ def seed_lines(
     )  # fmt: skip
 
 
-_LOSSES = (("total", BLUE), ("pull_push", VERMILLION), ("distortion", GREEN))
-_BALL = (
-    ("ball/max_norm", BLUE, "largest norm"),
-    ("ball/fraction_projected", VERMILLION, "share of rows at the rim"),
-)
+#: Panels of the convergence figure: title, axis, and (column, label, colour) of lines.
+_PANELS = (
+    (
+        "Training loss", "loss, mean over triplets",
+        (
+            ("loss/total", "total", BLUE), ("loss/pull_push", "pull-push", VERMILLION),
+            ("loss/distortion", "distortion (unweighted)", GREEN),
+        ),
+    ),
+    (
+        "Validation", "per cent",
+        (("valid/ndcg10", "nDCG@10", BLUE), ("valid/hr10", "HR@10", VERMILLION)),
+    ),
+    (
+        "Place in the ball", "fraction",
+        (
+            ("ball/max_norm", "largest norm", BLUE),
+            ("ball/fraction_projected", "share of rows at the boundary", VERMILLION),
+        ),
+    ),
+)  # fmt: skip
 
 
-def convergence(
-    runs: Sequence[Run], title: str, published: Mapping[str, float]
-) -> Drawing | None:
+def convergence(runs: Sequence[Run], published: Mapping[str, float]) -> Drawing | None:
     """Loss, validation metrics and norms by epoch; None if nothing was recorded.
 
     Args:
         runs: seeds of one configuration.
-        title: names dataset and model.
         published: the paper's nDCG@10 and HR@10 as fractions, or empty.
     """
     history = histories(runs)
     if "loss/total" not in history:
         return None
-    ball = [part for part in _BALL if part[0] in history]
-    drawing, panels = plt.subplots(
-        1, 2 + bool(ball), figsize=(3.6 * (2 + bool(ball)), 3.4)
-    )
-    for term, colour in _LOSSES:
-        if f"loss/{term}" in history:
-            label = term.replace("_", "-") + (
-                " (unweighted)" if term == "distortion" else ""
-            )
-            seed_lines(panels[0], history, f"loss/{term}", colour, label)
-    panels[0].set(title="Training loss", ylabel="loss, mean over triplets")
-    _validation(panels[1], history, runs[0].model, published)
-    if ball:
-        for column, colour, label in ball:
-            seed_lines(panels[2], history, column, colour, label)
-        panels[2].set(title="Place in the ball", ylabel="fraction", ylim=(-0.03, 1.08))
-    for axes in panels:
-        axes.set_xlabel("epoch")
+    shares = [column for column in history if column.startswith("valid/")]
+    history[shares] *= 100
+    shown = _PANELS if "ball/max_norm" in history else _PANELS[:2]
+    drawing, panels = plt.subplots(1, len(shown), figsize=(3.6 * len(shown), 3.2))
+    for axes, (title, unit, lines) in zip(panels, shown, strict=True):
+        for column, label, colour in lines:
+            if column in history:
+                seed_lines(axes, history, column, colour, label)
+            if column.removeprefix("valid/") in published:
+                axes.axhline(
+                    100 * published[column.removeprefix("valid/")], color=colour,
+                    linestyle="--", linewidth=1.1,
+                    label=f"paper, Table {paper.TABLE_OF_MODEL[runs[0].model]} (test)",
+                )  # fmt: skip
+        axes.set(title=title, ylabel=unit, xlabel="epoch")
         axes.set_xlim(left=0)
+        axes.set_ylim(0, min(100.0, 1.1 * axes.get_ylim()[1]))
         legend_below(axes)
-    panels[0].set_ylim(bottom=0)
-    drawing.suptitle(title, fontsize=11)
     return drawing
-
-
-def _validation(
-    axes: Axes, history: pd.DataFrame, model: str, published: Mapping[str, float]
-) -> None:
-    percent = history.assign(
-        **{c: 100 * history[c] for c in history if c.startswith("valid/")}
-    )
-    table = paper.TABLE_OF_MODEL.get(model)
-    for metric, name, colour in (
-        ("ndcg10", "nDCG@10", BLUE),
-        ("hr10", "HR@10", VERMILLION),
-    ):
-        if f"valid/{metric}" in percent:
-            seed_lines(axes, percent, f"valid/{metric}", colour, name)
-        if metric in published:
-            axes.axhline(
-                100 * published[metric], color=colour, linestyle="--", linewidth=1.1,
-                label=f"paper, Table {table} (test)",
-            )  # fmt: skip
-    axes.set_ylim(0, min(100.0, 1.1 * axes.get_ylim()[1]))
-    axes.set(title="Validation", ylabel="per cent")
 
 
 def legend_below(axes: Axes) -> None:
@@ -188,9 +185,6 @@ def _range(word: str, values: Sequence[int]) -> str:
     if len(values) == 1:
         return f"{word} {values[0]}"
     whole = len(values) == values[-1] - values[0] + 1
-    inner = (
-        f"{values[0]}–{values[-1]}"
-        if whole or len(values) > 6
-        else ", ".join(map(str, values))
-    )
-    return f"{word}s {inner}"
+    if whole or len(values) > 6:
+        return f"{word}s {values[0]}–{values[-1]}"
+    return f"{word}s {', '.join(map(str, values))}"

@@ -1,10 +1,9 @@
-"""Numbers to text: how a table's columns are written, in Markdown, CSV and HTML.
+"""Numbers to text: how a table's columns are written, in Markdown and CSV.
 
 Frames hold fractions; readers see percentages. A blank stands for what is not known.
 """
 
 import dataclasses
-import html
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -88,24 +87,40 @@ class Column:
     number: bool = True
 
 
-def text(head: str, field: str) -> Column:
-    """A column of words."""
-    return Column(head, (field,), number=False)
+def _ours_or_paper(mean: Any, std: Any, source: str) -> str:
+    return percent(mean, 3) if source == "paper" else spread(mean, std)
 
 
-def mean(head: str, metric: str) -> Column:
-    """A metric: mean ± sample standard deviation over seeds, in per cent."""
-    return Column(head, (metric, f"{metric}_std"), spread)
+def _given(write: Callable[..., str]) -> Callable[..., str]:
+    """The same, with a blank where its first value is absent."""
+    return lambda first, *others: BLANK if absent(first) else write(first, *others)
 
 
-def tested(prefix: str = "", head: str = "difference", p: bool = False) -> list[Column]:
-    """A difference with its interval, and its p-value if asked for."""
-    low, high = (f"{prefix}{end}" for end in ("low", "high"))
-    columns = [
-        Column(head, (f"{prefix}difference",), signed),
-        Column("95 % interval", (low, high), interval),
-    ]
-    return columns + [Column("p (Holm)", (f"{prefix}p_holm",), probability)] * p
+#: Kind of a column -> what writes it, and which fields it takes of those that it names.
+KINDS: dict[str, tuple[Callable[..., str], str]] = {
+    "text": (plain, "{0}"),
+    "count": (plain, "{0}"),
+    "percent": (percent, "{0}"),
+    "printed": (lambda value: percent(value, 3), "{0}"),
+    "mean": (spread, "{0} {0}_std"),
+    "ours": (_ours_or_paper, "{0} {0}_std {1}"),
+    "signed": (signed, "{0}"),
+    "change": (_given(lambda value: f"{signed(value)} %"), "{0}"),
+    "interval": (interval, "{0} {1}"),
+    "p": (probability, "{0}"),
+    "one_digit": (_given(lambda value: f"{value:.1f}"), "{0}"),
+    "two_digits": (_given(lambda value: f"{value:.2f}"), "{0}"),
+    "of_metric": (_given(lambda v, name: f"{percent(v, 3)} ({name})"), "{0} {1}"),
+    "named": (_given(lambda v, name: f"{percent(v)} ({name})"), "{0} {1}"),
+    "measured": (lambda m: f"{m[0]:.3f} [{m[1]:.3f}, {m[2]:.3f}]", "{0}"),
+}
+
+
+def column(head: str, description: str) -> Column:
+    """A column of a kind: `mean ndcg10` shows `ndcg10` and `ndcg10_std`."""
+    kind, *fields = description.split()
+    write, taken = KINDS[kind]
+    return Column(head, tuple(taken.format(*fields).split()), write, kind != "text")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -168,25 +183,6 @@ class Table:
         fields = dict.fromkeys(f for column in self.columns for f in column.fields)
         kept = [field for field in fields if field in self.frame]
         return self.frame[kept].to_csv(index=False, lineterminator="\n")
-
-    @property
-    def html(self) -> str:
-        """The table as HTML that scrolls sideways where the page is narrow."""
-
-        def row(cells: Sequence[str], tag: str) -> str:
-            marked = (
-                f"<{tag}{' class=n' * column.number}>{html.escape(cell)}</{tag}>"
-                for column, cell in zip(self.columns, cells, strict=True)
-            )
-            return f"<tr>{''.join(marked)}</tr>"
-
-        title = html.escape(self.title)
-        body = "\n".join(row(cells, "td") for cells in self.rows)
-        return (
-            f'<div class=scroll tabindex=0 role=region aria-label="{title}">'
-            f"<table><thead>{row(self.header, 'th')}</thead>\n"
-            f"<tbody>{body}</tbody></table></div>"
-        )
 
 
 def _in_markdown(cell: str) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
+from scipy import stats
 
 from hyperml_tf.models import DEFINITIONS
 from hyperml_tf.reproduction import base_of
@@ -94,6 +95,12 @@ class Group:
         """Sample standard deviation (ddof 1) over seeds; NaN for one seed."""
         return float(self.rows[metric].std(ddof=1))
 
+    def half_width(self, metric: str) -> float:
+        """Half of the 95 % interval of the mean over seeds, by Student's t."""
+        if self.n < 2:
+            return 0.0
+        return float(stats.t.ppf(0.975, self.n - 1) * self.std(metric) / self.n**0.5)
+
 
 _KEYS = ["dataset", "model", "config_hash"]
 
@@ -127,21 +134,21 @@ def main_groups(
     differ in length alone, these before others, more seeds before fewer, then the
     better mean validation nDCG@10.
     """
-    best: dict[tuple[str, Name], Group] = {}
-    order: dict[tuple[str, Name], tuple] = {}
+    found: dict[tuple[str, Name], list[Group]] = {}
     for candidate in groups:
-        if candidate.departures:
-            continue
-        key = candidate.dataset, candidate.name
-        settings = committed(*key)
+        if not candidate.departures:
+            key = candidate.dataset, candidate.name
+            found.setdefault(key, []).append(candidate)
+
+    def standing(candidate: Group) -> tuple[int, int, float]:
+        settings = committed(candidate.dataset, candidate.name)
         nearness = 0
         if settings is not None:
             changed = differing(candidate.config, settings)
             nearness = 2 if not changed else int(changed <= _LENGTHS)
-        place = nearness, candidate.n, candidate.mean("valid_ndcg10")
-        if key not in best or place > order[key]:
-            best[key], order[key] = candidate, place
-    return best
+        return nearness, candidate.n, candidate.mean("valid_ndcg10")
+
+    return {key: max(candidates, key=standing) for key, candidates in found.items()}
 
 
 def differing(config: Mapping[str, Any], other: Mapping[str, Any]) -> set[str]:
@@ -243,19 +250,19 @@ class Results:
         both = {dim: (ours[dim], theirs[dim]) for dim in ours if dim in theirs}
         return both if len(both) > 1 else {}
 
+    def rows_of(self, dataset: str) -> list[Group]:
+        """What stands for each name that was run on a dataset."""
+        return [group for (of, _), group in self.main.items() if of == dataset]
+
     def best_hyperbolic(self, dataset: str) -> Group | None:
         """The best row of a hyperbolic model on validation, options included."""
-        return self._best(dataset, "valid_ndcg10", hyperbolic=True)
+        found = [g for g in self.rows_of(dataset) if DEFINITIONS[g.model].hyperbolic]
+        return max(found, key=lambda g: g.mean("valid_ndcg10"), default=None)
 
     def best_euclidean(self, dataset: str, metric: str) -> Group | None:
         """The best row of the other models on the test items, options included."""
-        return self._best(dataset, metric, hyperbolic=False)
-
-    def _best(self, dataset: str, metric: str, hyperbolic: bool) -> Group | None:
         found = [
-            g
-            for (of, _), g in self.main.items()
-            if of == dataset and DEFINITIONS[g.model].hyperbolic is hyperbolic
+            g for g in self.rows_of(dataset) if not DEFINITIONS[g.model].hyperbolic
         ]
         return max(found, key=lambda g: g.mean(metric), default=None)
 
@@ -265,12 +272,8 @@ class Results:
         As the paper's row "Improvement" takes it: the best has to be beaten, and is
         not chosen to be easy.
         """
-        found = [self.of(dataset, model) for model in paper.BASELINES]
-        return max(
-            (g for g in found if g is not None),
-            key=lambda g: g.mean(metric),
-            default=None,
-        )
+        found = [g for model in paper.BASELINES if (g := self.of(dataset, model))]
+        return max(found, key=lambda g: g.mean(metric), default=None)
 
 
 def results(

@@ -4,9 +4,11 @@ Those two stand in `run_configs/`, beside the settings meant to reach them; here
 the rest, as printed.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from hyperml_tf.models import DEFINITIONS
+from hyperml_tf.reproduction.reporting import formats
 
 #: Names of the datasets in the paper's tables; ml100k is ours.
 DATASET_TITLES = {
@@ -97,6 +99,12 @@ INCONSISTENCIES = (
 )
 
 
+def best_c(dataset: str) -> float | None:
+    """The best c of Table 4, where it has the dataset."""
+    printed = TABLE4.get(dataset)
+    return max(printed, key=printed.__getitem__) if printed else None
+
+
 def rivals(model: str) -> list[str]:
     """What competes for a model's column of Table 2: itself, and those beside it."""
     return [key for key, of in DEFINITIONS.items() if model in (key, of.column)]
@@ -110,6 +118,11 @@ def model_title(key: str) -> str:
 def dataset_title(key: str) -> str:
     """Name of a dataset for a reader; the key itself for one's own."""
     return DATASET_TITLES.get(key, key)
+
+
+def listed(datasets: Iterable[str]) -> str:
+    """Names of datasets in a sentence."""
+    return formats.listed([dataset_title(key) for key in datasets])
 
 
 def dataset_order(key: str) -> tuple[int, str]:

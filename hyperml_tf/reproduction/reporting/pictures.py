@@ -2,7 +2,6 @@
 
 import functools
 import io
-import math
 import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -12,7 +11,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure as Drawing
 from matplotlib.patches import Circle
-from scipy import stats
+from matplotlib.ticker import MaxNLocator
 
 from hyperml_tf.files import replacing
 from hyperml_tf.reproduction import FOLDER
@@ -30,6 +29,20 @@ THEMES: dict[str, dict[str, str]] = {
         "flat": "#56B4E9", "ball": "#FF9A55", "third": "#3AD6A6", "fourth": "#F08CC6",
     },
 }  # fmt: skip
+RANKINGS = {
+    "ndcg10": "among 100 sampled negatives",
+    "full_ndcg10": "in the full catalogue",
+}
+_KINDS = {
+    "user": "training interactions of the user",
+    "item": "training interactions of the held-out item",
+}
+_SIDE_BY_SIDE = (("ndcg10", "ball", -0.08), ("full_ndcg10", "flat", 0.08))
+_CURVES = {
+    "HyperML": ("ball", "o-"),
+    "CML": ("flat", "-"),
+    "the paper, Table 4": ("soft", "x--"),
+}
 _DISK = FOLDER / "disk.csv"
 #: Line of `benchmarks.jsonl` -> what a reader is shown, with colour and line.
 PEERS = {
@@ -51,20 +64,13 @@ class Shown(NamedTuple):
 
     Attributes:
         results: grouped runs.
-        asked: `result_frames.tests` of them.
         strata: rows of `strata`.
         benchmarks: lines of `benchmarks.jsonl`.
     """
 
     results: Results
-    asked: pd.DataFrame
     strata: pd.DataFrame
     benchmarks: list[dict[str, Any]]
-
-    @property
-    def datasets(self) -> list[str]:
-        """Those of the paper's datasets that have rows."""
-        return [d for d in self.results.datasets if d in paper.TABLE1]
 
 
 def _style(theme: Mapping[str, str]) -> dict[str, Any]:
@@ -77,60 +83,45 @@ def _style(theme: Mapping[str, str]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def half_width(std: float, n: int) -> float:
-    """Half of the 95 % interval of a mean over n seeds, by Student's t."""
-    return 0.0 if n < 2 else stats.t.ppf(0.975, n - 1) * std / math.sqrt(n)
-
-
 def against_paper(shown: Shown, theme: Mapping[str, str]) -> Drawing | None:
-    """Every row's nDCG@10, ours with intervals and the paper's, in both rankings."""
-    frame, datasets = result_frames.rows(shown.results), shown.datasets
-    if not datasets:
+    """Every row's nDCG@10 where HyperML was run, with the paper's, in both rankings."""
+    frame = result_frames.rows(shown.results)
+    run = frame[(frame["name"] == "hyperml") & (frame["n"] > 0)]["dataset"]
+    frame = frame[frame["dataset"].isin(run) & frame["dataset"].isin(paper.TABLE1)]
+    if frame.empty:
         return None
-    models = list(dict.fromkeys(frame[frame["dataset"].isin(datasets)]["model"]))
-    place = {model: len(models) - i for i, model in enumerate(models)}
+    datasets, models = (frame[name].unique() for name in ("dataset", "model"))
+    frame["y"] = frame["model"].map({m: len(models) - i for i, m in enumerate(models)})
+    colours = frame["hyperbolic"].map({True: theme["ball"], False: theme["flat"]})
+    frame = frame.assign(colour=colours, ours=frame["n"] > 0)
     drawing, grid = plt.subplots(
         2, len(datasets), sharey=True, squeeze=False,
-        figsize=(2.4 * len(datasets) + 1.2, 0.42 * len(models) + 2.2),
+        figsize=(1.75 * len(datasets) + 1.3, 0.42 * len(models) + 2.2),
     )  # fmt: skip
-    rankings = {
-        "ndcg10": "among 100 sampled negatives", "full_ndcg10": "in the full catalogue"
-    }  # fmt: skip
-    for (metric, ranked), line in zip(rankings.items(), grid, strict=True):
+    hollow: dict[str, Any] = {"markerfacecolor": "none", "color": theme["soft"]}
+    for line, (metric, ranked) in zip(grid, RANKINGS.items(), strict=True):
         for axes, dataset in zip(line, datasets, strict=True):
-            for row in frame[frame["dataset"] == dataset].to_dict("records"):
-                y = place[row["model"]]
-                if row["n"]:
-                    colour = theme["ball" if row["hyperbolic"] else "flat"]
-                    wide = half_width(row[f"{metric}_std"], row["n"])
-                    axes.errorbar(
-                        100 * row[metric], y, xerr=100 * wide, fmt="o", color=colour,
-                        markersize=4.5, elinewidth=1.5,
-                    )  # fmt: skip
-                printed = row.get("paper_ndcg10")
-                if metric == "ndcg10" and not formats.absent(printed):
-                    axes.plot(
-                        100 * printed, y, "D", markersize=4.5, markerfacecolor="none",
-                        markeredgecolor=theme["soft"],
-                    )  # fmt: skip
-            axes.set_yticks(list(place.values()), list(place))
-            axes.set_ylim(0.4, len(models) + 0.6)
-            axes.margins(x=0.1)
-            axes.set_xlabel("nDCG@10, per cent")
+            part = frame[frame["dataset"] == dataset]
+            for row in part[part["ours"]].to_dict("records"):
+                axes.errorbar(
+                    100 * row[metric], row["y"], xerr=100 * row[f"{metric}_wide"],
+                    fmt="o", color=row["colour"], markersize=4.5, elinewidth=1.5,
+                )  # fmt: skip
+            if metric == "ndcg10" and "paper_ndcg10" in part:
+                axes.plot(100 * part["paper_ndcg10"], part["y"], "D", ms=4.5, **hollow)
+            axes.set_yticks(range(len(models), 0, -1), models)
+            axes.set(ylim=(0.4, len(models) + 0.6), xlabel="nDCG@10, per cent")
             axes.set_title(paper.dataset_title(dataset))
+            axes.margins(x=0.1)
+            axes.xaxis.set_major_locator(MaxNLocator(3))
         line[0].set_ylabel(ranked)
-    marks = [
-        ("ball", "o", "hyperbolic, ours"), ("flat", "o", "Euclidean, ours"),
-        ("soft", "D", "the paper"),
-    ]  # fmt: skip
     handles = [
-        plt.Line2D(
-            [], [], linestyle="", marker=marker, color=theme[colour], label=label,
-            markerfacecolor="none" if marker == "D" else theme[colour],
-        )
-        for colour, marker, label in marks
-    ]  # fmt: skip
-    drawing.legend(handles=handles, loc="outside lower center", ncols=3)
+        plt.Line2D([], [], ls="", marker="o", color=theme["ball"]),
+        plt.Line2D([], [], ls="", marker="o", color=theme["flat"]),
+        plt.Line2D([], [], ls="", marker="D", **hollow),
+    ]
+    labels = ["hyperbolic, ours", "Euclidean, ours", "the paper"]
+    drawing.legend(handles, labels, loc="outside lower center", ncols=3)
     return drawing
 
 
@@ -139,87 +130,61 @@ def by_group(shown: Shown, theme: Mapping[str, str]) -> Drawing | None:
     frame = shown.strata
     if frame.empty:
         return None
-    pairs = list(frame.groupby(["dataset", "one", "other"], sort=False))
-    kinds = {
-        "user": "training interactions of the user",
-        "item": "training interactions of the held-out item",
-    }
+    pairs = frame.groupby(["dataset", "one", "other"], sort=False)
     drawing, grid = plt.subplots(
         len(pairs), 2, squeeze=False, figsize=(8.6, 2.9 * len(pairs) + 0.4)
     )
     for line, ((dataset, one, other), rows) in zip(grid, pairs, strict=True):
-        for axes, (kind, words) in zip(line, kinds.items(), strict=True):
-            for shift, (metric, colour, label) in enumerate(
-                (
-                    ("ndcg10", "ball", "100 sampled negatives"),
-                    ("full_ndcg10", "flat", "full catalogue"),
-                )
-            ):
+        for axes, (kind, words) in zip(line, _KINDS.items(), strict=True):
+            for metric, colour, shift in _SIDE_BY_SIDE:
                 part = rows[(rows["kind"] == kind) & (rows["metric"] == metric)]
-                part = part.sort_values("group")
-                x = part["group"] + 0.16 * (shift - 0.5)
-                ends = [
-                    part["difference"] - part["low"],
-                    part["high"] - part["difference"],
-                ]
+                ends = part[["low", "high"]].sub(part["difference"], axis=0).abs()
                 axes.errorbar(
-                    x, 100 * part["difference"], yerr=[100 * end for end in ends],
-                    fmt="o", markersize=4.5, color=theme[colour], label=label,
+                    part["group"] + shift, 100 * part["difference"],
+                    yerr=100 * ends.T, fmt="o", markersize=4.5,
+                    color=theme[colour], label=RANKINGS[metric],
                 )  # fmt: skip
                 axes.set_xticks(part["group"], part["label"])
             axes.axhline(0, color=theme["soft"], linewidth=1)
             axes.set_xlabel(words)
         line[0].set_ylabel(f"{one} − {other}\nnDCG@10, points")
         line[0].set_title(paper.dataset_title(dataset), loc="left")
-    handles, labels = grid[0][0].get_legend_handles_labels()
-    drawing.legend(handles, labels, loc="outside lower center", ncols=2)
-    return drawing
-
-
-def swept(shown: Shown, theme: Mapping[str, str]) -> Drawing | None:
-    """nDCG@10 by dimension, HyperML beside CML, and by c."""
-    by_dim = result_frames.dimensions(shown.results, shown.asked)
-    by_c = result_frames.sweeps(shown.results, "c")
-    found = [
-        (kind, dataset, part)
-        for kind, frame in (("dim", by_dim), ("value", by_c))
-        if len(frame)
-        for dataset, part in frame.groupby("dataset", sort=False)
-        if len(part) > 2
-    ]
-    if not found:
-        return None
-    drawing, grid = plt.subplots(
-        1, len(found), squeeze=False, figsize=(3.1 * len(found), 3.3)
-    )
-    for axes, (kind, dataset, part) in zip(grid[0], found, strict=True):
-        title = paper.dataset_title(str(dataset))
-        if kind == "dim":
-            _line(axes, part, kind, "ball_ndcg10", theme["ball"], "HyperML")
-            _line(axes, part, kind, "flat_ndcg10", theme["flat"], "CML")
-            axes.set(title=f"{title}, by dimension", xlabel="d")
-        else:
-            _line(axes, part, kind, "ndcg10", theme["ball"], "HyperML")
-            cml = shown.results.of(str(dataset), "cml")
-            if cml:
-                axes.axhline(100 * cml.mean("ndcg10"), color=theme["flat"], label="CML")
-            axes.set(title=f"{title}, by curvature", xlabel="c")
-    grid[0][0].set_ylabel("nDCG@10, per cent")
     handles = grid[0][0].get_legend_handles_labels()
     drawing.legend(*handles, loc="outside lower center", ncols=2)
     return drawing
 
 
-def _line(axes, table: pd.DataFrame, x: str, metric: str, colour: str, label: str):
-    table = table.astype({x: float, metric: float, f"{metric}_std": float, "n": int})
-    pairs = zip(table[f"{metric}_std"], table["n"], strict=True)
-    wide = [100 * half_width(std, n) for std, n in pairs]
-    axes.errorbar(
-        table[x], 100 * table[metric], yerr=wide, fmt="o-", color=colour, label=label,
-        markersize=4, linewidth=1.5,
-    )  # fmt: skip
-    axes.set_xscale("log", base=2)
-    axes.set_xticks(table[x], [f"{v:g}" for v in table[x]])
+def swept(shown: Shown, theme: Mapping[str, str]) -> Drawing | None:
+    """nDCG@10 and HR@10 of HyperML by dimension, c and γ, beside CML and the paper."""
+    frame = result_frames.curves(shown.results)
+    if frame.empty:
+        return None
+    panels = frame.groupby(["kind", "dataset"], sort=False)
+    size = 2.1 * len(panels) + 0.4, 4.6
+    drawing, grid = plt.subplots(
+        2, len(panels), squeeze=False, sharex="col", figsize=size
+    )
+    handles = {}
+    for column, ((symbol, _), part) in zip(grid.T, panels, strict=True):
+        for axes, metric in zip(column, formats.METRICS, strict=True):
+            for name, points in part[part["metric"] == metric].groupby("name"):
+                colour, style = _CURVES[name]
+                handles[name] = axes.errorbar(
+                    points["x"], 100 * points["value"], yerr=100 * points["wide"],
+                    fmt=style, color=theme[colour], label=name, ms=4, linewidth=1.5,
+                )  # fmt: skip
+            values = part["x"].unique()
+            if values.min() > 0:
+                axes.set_xscale("log", base=2)
+                axes.set_xticks(values, [f"{x:g}" for x in values])
+            else:
+                axes.xaxis.set_major_locator(MaxNLocator(3))
+        column[0].set_title(f"{part['where'].iloc[0]}, by {symbol}")
+        column[1].set_xlabel(symbol)
+    for axes, title in zip(grid[:, 0], formats.METRICS.values(), strict=True):
+        axes.set_ylabel(f"{title}, per cent")
+    drawing.legend(handles.values(), handles, loc="outside lower center", ncols=3)
+    return drawing
 
 
 def speeds(benchmarks: list[dict[str, Any]]) -> pd.DataFrame:

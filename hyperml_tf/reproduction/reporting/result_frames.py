@@ -6,9 +6,10 @@ it compares in `first` and `second`.
 
 import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from hyperml_tf.evaluation.significance import holm
@@ -29,22 +30,22 @@ CLAIMS = {
     "tangent": "HyperTS leads CML (§3.4)",
     "table3": "HyperTS against HyperML (Table 3, either way)",
     "bpr": "MF-BPR is better than CML on small datasets (§3.2)",
+    "lead": "A hyperbolic row leads all Euclidean rows of the table (not in the paper)",
 }
-_TEST = (
-    "question", "dataset", "where", "metric", "metric_title", "first", "second", "one",
-    "other", "difference", "low", "high", "p", "p_holm", "seeds",
-)  # fmt: skip
-_LEAD = "A hyperbolic row leads all Euclidean rows of the table (not in the paper)"
 # Claims that name no winner.
 _EITHER_WAY = ("table3",)
+_PAIR = ["question", "dataset", "metric", "configs"]
+_OF_PROCESS = ("commit", "device", "kernel", "versions")
+_ANSWER = ["difference", "low", "high", "p", "p_holm", "seeds"]
 
 
 def measured(group: Group | None, prefix: str = "") -> dict[str, float]:
-    """Means and standard deviations of a group, empty without one."""
+    """Means, standard deviations and half intervals of a group, empty without one."""
     if group is None:
         return {}
     found = {f"{prefix}{m}": group.mean(m) for m in METRICS}
-    return found | {f"{prefix}{m}_std": group.std(m) for m in METRICS}
+    found |= {f"{prefix}{m}_std": group.std(m) for m in METRICS}
+    return found | {f"{prefix}{m}_wide": group.half_width(m) for m in METRICS}
 
 
 def _head(dataset: str, **more: Any) -> dict[str, Any]:
@@ -52,74 +53,47 @@ def _head(dataset: str, **more: Any) -> dict[str, Any]:
     return {"where": paper.dataset_title(dataset), "dataset": dataset, **more}
 
 
-def _name(group: Group | None) -> str | None:
-    return None if group is None else group.title
+def _frame(found: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    return pd.DataFrame(found).astype(object)
 
 
 def rows(results: Results) -> pd.DataFrame:
     """Every row of the results: what stands for a model on a dataset, or is printed."""
     found = []
-    for dataset, model, beyond in itertools.product(
-        results.datasets, DEFINITIONS, (False, True)
-    ):
-        group = results.row(dataset, Name(model, beyond))
-        printed = {} if beyond else results.published(dataset, model)
+    names = [Name(*n) for n in itertools.product(DEFINITIONS, (False, True))]
+    for dataset, name in itertools.product(results.datasets, names):
+        group = results.row(dataset, name)
+        printed = {} if name.beyond else results.published(dataset, name.model)
         if group is None and not printed:
             continue
-        found.append(
-            {
-                **_head(dataset),
-                "name": str(Name(model, beyond)),
-                "model": Name(model, beyond).title,
-                "hyperbolic": DEFINITIONS[model].hyperbolic,
-                "n": group.n if group else 0,
-                "valid_ndcg10": group.mean("valid_ndcg10") if group else None,
-                **measured(group),
-                **{f"paper_{m}": printed.get(m) for m in formats.METRICS},
-                **{
-                    f"gap_{m}": group.mean(m) - printed[m]
-                    for m in formats.METRICS
-                    if group and m in printed
-                },
-            }
-        )
-    return pd.DataFrame(found).astype(object)
+        row = _head(dataset, name=str(name), model=name.title, **measured(group))
+        row |= {"hyperbolic": DEFINITIONS[name.model].hyperbolic, "n": 0}
+        row |= {f"paper_{metric}": value for metric, value in printed.items()}
+        if group is not None:
+            row |= {"n": group.n, "valid_ndcg10": group.mean("valid_ndcg10")}
+            row |= {f"gap_{m}": group.mean(m) - printed[m] for m in printed}
+        found.append(row)
+    return _frame(found)
 
 
 def tests(results: Results, significance: pd.DataFrame) -> pd.DataFrame:
     """What is asked of the results, with what the recorded comparisons answer."""
-    known = {
-        (r["question"], r["dataset"], r["metric"], r["configs"]): r
-        for r in significance.to_dict("records")
-    }
-    found = []
-    for dataset, metric in itertools.product(results.datasets, formats.METRICS):
-        for question, first, second in comparisons.questions(results, dataset, metric):
-            if first is None or second is None:
-                continue
-            key = question, dataset, metric, comparisons.configs(first, second)
-            answer = known.get(key, {})
-            low, high = answer.get("interval", (None, None))
-            found.append(
-                {
-                    "question": question,
-                    "dataset": dataset,
-                    "where": paper.dataset_title(dataset),
-                    "metric": metric,
-                    "metric_title": formats.METRICS[metric],
-                    "first": first,
-                    "second": second,
-                    "one": first.title,
-                    "other": second.title,
-                    "difference": answer.get("difference"),
-                    "low": low,
-                    "high": high,
-                    "p": answer.get("p"),
-                    "p_holm": answer.get("p_holm"),
-                    "seeds": answer.get("seeds"),
-                }
-            )
-    return pd.DataFrame(found, columns=list(_TEST)).astype(object)
+    asked = [
+        {
+            **_head(dataset, question=question, metric=metric, first=one, second=two),
+            "metric_title": formats.METRICS[metric],
+            "configs": comparisons.configs(one, two),
+            "one": one.title,
+            "other": two.title,
+        }
+        for dataset, metric, question, one, two in comparisons.asked(results)
+    ]
+    columns = [*_PAIR, "where", "metric_title", "first", "second", "one", "other"]
+    answers = significance.reindex(columns=[*_PAIR, *_ANSWER, "interval"])
+    for place, end in enumerate(("low", "high")):
+        answers[end] = answers["interval"].astype(object).str[place]
+    answers = answers.drop(columns="interval").astype(object)
+    return pd.DataFrame(asked, columns=columns).merge(answers, "left", on=_PAIR)
 
 
 def verdict(test: Mapping[str, Any]) -> str:
@@ -134,75 +108,61 @@ def verdict(test: Mapping[str, Any]) -> str:
 
 def claims(results: Results, asked: pd.DataFrame) -> pd.DataFrame:
     """A row for every claim, dataset and metric, with its verdict."""
-    found = []
-    for question, words in {**CLAIMS, "lead": _LEAD}.items():
-        for test in asked[asked["question"] == question].to_dict("records"):
-            open_ = question in _EITHER_WAY
-            answer = formats.BLANK if open_ else verdict(test)
-            found.append({"claim": words, **test, "verdict": answer})
-    found += _without_distortion(results, asked) + _best_scale(results, asked)
-    return pd.DataFrame(found, columns=["claim", *_TEST, "verdict"]).astype(object)
+    found = [
+        asked[asked["question"] == question].assign(claim=claim)
+        for question, claim in CLAIMS.items()
+    ]
+    worse = _of_sweep(results, asked, "distortion_weight", lambda dataset: 0.0)
+    worse = worse.assign(
+        claim="HyperML is worse at γ = 0 (§3.6)",
+        one="HyperML",
+        other="HyperML, γ = 0",
+        difference=0 - worse["difference"],
+        low=0 - worse["high"],
+        high=0 - worse["low"],
+    )
+    best = _of_sweep(results, asked, "c", paper.best_c)
+    best["claim"] = [f"c = {paper.best_c(d):g} is best (§3.5)" for d in best["dataset"]]
+    printed = best["dataset"].map(paper.TABLE4_METRIC) == best["metric"]
+    frame = pd.concat([*found, worse, best[printed]], ignore_index=True)
+    frame["verdict"] = [verdict(test) for test in frame.to_dict("records")]
+    frame.loc[frame["question"].isin(_EITHER_WAY), "verdict"] = formats.BLANK
+    return frame
 
 
-def _corrected(family: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The same tests with p corrected over the datasets of one claim and metric."""
-    for metric in formats.METRICS:
-        of_metric = [t for t in family if t["metric"] == metric and t["p"] is not None]
-        corrected = holm([t["p"] for t in of_metric])
-        for test, p in zip(of_metric, corrected, strict=True):
-            test["p_holm"] = p
-    return [test | {"verdict": verdict(test)} for test in family]
+def _of_sweep(
+    results: Results,
+    asked: pd.DataFrame,
+    field: str,
+    value_of: Callable[[str], float | None],
+) -> pd.DataFrame:
+    """Tests of one value of a sweep against HyperML's own row, corrected among them."""
+    wanted = {
+        (dataset, comparisons.configs(values[value], results.main[dataset, _HYPERML]))
+        for dataset, values in swept(results, field).items()
+        if (value := value_of(dataset)) in values
+    }
+    tests = asked[asked["question"] == "variant"]
+    keys = zip(tests["dataset"], tests["configs"], strict=True)
+    found = tests[np.array([key in wanted for key in keys], bool)]
+    known = found["p"].dropna().astype(float)
+    corrected = known.groupby(found["metric"]).transform(lambda p: holm(p.tolist()))
+    return found.assign(p_holm=corrected.reindex(found.index))
 
 
-def _variants_of(asked: pd.DataFrame, first: Group | None) -> list[dict[str, Any]]:
-    if first is None or asked.empty:
-        return []
-    of_variants = asked[asked["question"] == "variant"].to_dict("records")
-    return [test for test in of_variants if test["first"] is first]
+_HYPERML = Name("hyperml")
 
 
-def _without_distortion(results: Results, asked: pd.DataFrame) -> list[dict[str, Any]]:
-    """§3.6: without the distortion HyperML is worse."""
-    found = []
-    for values in swept(results, "distortion_weight").values():
-        for test in _variants_of(asked, values.get(0.0)):
-            turned = {"one": "HyperML", "other": "HyperML, γ = 0"}
-            turned |= {key: -test[key] for key in ("difference",) if test[key]}
-            if test["low"] is not None:
-                turned |= {"low": -test["high"], "high": -test["low"]}
-            found.append(
-                {"claim": "HyperML is worse at γ = 0 (§3.6)", **test, **turned}
-            )
-    return _corrected(found)
-
-
-def _best_scale(results: Results, asked: pd.DataFrame) -> list[dict[str, Any]]:
-    """§3.5: the paper's best c against that of HyperML's own row."""
-    found = []
-    for dataset, values in swept(results, "c").items():
-        printed = paper.TABLE4.get(dataset)
-        if printed is None:
-            continue
-        theirs = max(printed, key=printed.__getitem__)
-        for test in _variants_of(asked, values.get(theirs)):
-            if test["metric"] == paper.TABLE4_METRIC[dataset]:
-                claim = f"c = {theirs:g} is best (§3.5)"
-                found += _corrected([{"claim": claim, **test}])
-    return found
-
-
-def lead(results: Results, asked: pd.DataFrame) -> pd.DataFrame:
+def lead(asked: pd.DataFrame) -> pd.DataFrame:
     """The best hyperbolic row against the best Euclidean one."""
-    tests_of = asked[asked["question"] == "lead"].to_dict("records")
     found = []
-    for test in tests_of:
+    for test in asked[asked["question"] == "lead"].to_dict("records"):
         for side in ("first", "second"):
-            group = test[side]
-            test[f"{side}_mean"] = group.mean(test["metric"])
-            test[f"{side}_mean_std"] = group.std(test["metric"])
-        answers = {"holds": "yes", "fails": "no"}
-        found.append(test | {"leads": answers.get(verdict(test), verdict(test))})
-    return pd.DataFrame(found).astype(object)
+            test[f"{side}_mean"] = test[side].mean(test["metric"])
+            test[f"{side}_mean_std"] = test[side].std(test["metric"])
+        said = verdict(test)
+        found.append(test | {"leads": {"holds": "yes", "fails": "no"}.get(said, said)})
+    return _frame(found)
 
 
 def best(results: Results) -> pd.DataFrame:
@@ -213,49 +173,62 @@ def best(results: Results) -> pd.DataFrame:
     comparison leans towards the Euclidean side.
     """
     found = []
-    for dataset, metric in itertools.product(
-        results.datasets, ("ndcg10", "full_ndcg10")
-    ):
-        hyperml = results.row(dataset, "hyperml")
-        ball, flat = (
-            results.best_hyperbolic(dataset),
-            results.best_euclidean(dataset, metric),
-        )
-        if ball is None and hyperml is None:  # reference rows alone: nothing is best
+    rankings = ("ndcg10", "full_ndcg10")
+    for dataset, metric in itertools.product(results.datasets, rankings):
+        sides = {
+            "hyperml": results.row(dataset, "hyperml"),
+            "ball": results.best_hyperbolic(dataset),
+            "flat": results.best_euclidean(dataset, metric),
+        }
+        if sides["ball"] is None:  # reference rows alone: nothing is best
             continue
-        printed = results.published(dataset, "hyperml").get("ndcg10")
         row = _head(dataset, metric=metric)
-        row["paper"] = printed if metric == "ndcg10" else None
-        for side, group in (("hyperml", hyperml), ("ball", ball), ("flat", flat)):
+        if metric == "ndcg10":
+            row["paper"] = results.published(dataset, "hyperml").get(metric)
+        for side, group in sides.items():
             if group is not None:
                 row |= {side: group.mean(metric), f"{side}_name": group.title}
         found.append(row)
-    return pd.DataFrame(found).astype(object)
+    return _frame(found)
+
+
+def beside_paper(results: Results, models: Sequence[str]) -> pd.DataFrame:
+    """Rows of a dataset and metric, ours and the paper's; a column for each model."""
+    found = []
+    for dataset, metric in itertools.product(results.datasets, formats.METRICS):
+        head = _head(dataset, metric=metric, metric_title=formats.METRICS[metric])
+        groups = {model: results.of(dataset, model) for model in models}
+        ours = {model: g.mean(metric) for model, g in groups.items() if g}
+        ours |= {f"{model}_std": g.std(metric) for model, g in groups.items() if g}
+        printed = {m: results.published(dataset, m).get(metric) for m in models}
+        found.append(head | ours | {"whose": "ours"})
+        if any(printed.values()):
+            found.append(head | printed | {"whose": "paper"})
+    return _frame(found).reindex(columns=_columns_beside(models))
+
+
+def _columns_beside(models: Sequence[str]) -> list[str]:
+    heads = ["where", "dataset", "metric", "metric_title", "whose"]
+    return [*heads, *models, *(f"{model}_std" for model in models)]
 
 
 def table2(results: Results, asked: pd.DataFrame) -> pd.DataFrame:
     """Table 2 in the paper's layout: ours, then the paper's."""
-    questions = asked[asked["question"] == "table2"].to_dict("records")
-    tested = {(t["dataset"], t["metric"]): t for t in questions}
-    found = []
-    for dataset, metric in itertools.product(results.datasets, formats.METRICS):
-        columns = {model: results.of(dataset, model) for model in paper.TABLE2_MODELS}
-        baseline = results.best_baseline(dataset, metric)
-        head = _head(dataset, metric=formats.METRICS[metric])
-        ours: dict[str, Any] = {**head, "whose": "ours", "over": _name(baseline)}
-        for model, group in columns.items():
-            if group is not None:
-                ours |= {model: group.mean(metric), f"{model}_std": group.std(metric)}
-        ours["gain"] = relative(columns["hyperml"], baseline, metric)
-        test = tested.get((dataset, metric), {})
-        ours |= {key: test.get(key) for key in ("low", "high", "p_holm")}
-        found.append(ours)
-        printed = {m: results.published(dataset, m).get(metric) for m in columns}
-        if any(printed.values()):
-            gain = paper.IMPROVEMENTS.get(dataset, {}).get(metric)
-            printed |= {"gain": gain and gain / 100}
-            found.append({**head, "whose": "paper", **printed})
-    return pd.DataFrame(found).astype(object)
+    tests_of = asked[asked["question"] == "table2"].assign(whose="ours")
+    tests_of = tests_of.rename(columns={"other": "over"})
+    sides = zip(tests_of["first"], tests_of["second"], tests_of["metric"], strict=True)
+    tests_of["gain"] = [relative(first, second, m) for first, second, m in sides]
+    key = ["dataset", "metric", "whose"]
+    ours = tests_of[[*key, "gain", "over", "low", "high", "p_holm"]]
+    printed = pd.DataFrame(
+        [
+            {"dataset": dataset, "metric": metric, "whose": "paper", "gain": gain / 100}
+            for dataset, of_metric in paper.IMPROVEMENTS.items()
+            for metric, gain in of_metric.items()
+        ]
+    )
+    both = pd.concat([ours.astype(object), printed.astype(object)])
+    return beside_paper(results, paper.TABLE2_MODELS).merge(both, "left", on=key)
 
 
 def relative(group: Group | None, other: Group | None, metric: str) -> float | None:
@@ -265,43 +238,12 @@ def relative(group: Group | None, other: Group | None, metric: str) -> float | N
     return group.mean(metric) / other.mean(metric) - 1
 
 
-def table2_full(results: Results) -> pd.DataFrame:
-    """Table 2's twin in the full catalogue."""
-    found = []
-    for dataset, metric in itertools.product(results.datasets, formats.METRICS):
-        row = _head(dataset, metric=formats.METRICS[metric])
-        for model in paper.TABLE2_MODELS:
-            group = results.of(dataset, model)
-            if group is not None:
-                key = f"full_{metric}"
-                row |= {model: group.mean(key), f"{model}_std": group.std(key)}
-        found.append(row)
-    return pd.DataFrame(found).astype(object)
-
-
 def table3(results: Results) -> pd.DataFrame:
     """Table 3: HyperML and HyperTS, ours and the paper's."""
-    found = []
-    for dataset, metric in itertools.product(results.datasets, formats.METRICS):
-        head = _head(dataset, metric=formats.METRICS[metric])
-        ball, tangent = (results.row(dataset, m) for m in ("hyperml", "hyperts"))
-        if ball is None or tangent is None:
-            continue
-        ours = {
-            "ball": ball.mean(metric), "ball_std": ball.std(metric),
-            "tangent": tangent.mean(metric), "tangent_std": tangent.std(metric),
-        }  # fmt: skip
-        theirs = {
-            side: results.published(dataset, model).get(metric)
-            for side, model in (("ball", "hyperml"), ("tangent", "hyperts"))
-        }
-        found.append({**head, "whose": "ours", **ours})
-        if all(theirs.values()):
-            found.append({**head, "whose": "paper", **theirs})
-    frame = pd.DataFrame(found)
-    if found:
-        frame["difference"] = frame["tangent"] - frame["ball"]
-    return frame.astype(object)
+    frame = beside_paper(results, ["hyperml", "hyperts"])
+    frame = frame.dropna(subset=["hyperml", "hyperts"])
+    frame = frame[frame["dataset"].isin(frame[frame["whose"] == "ours"]["dataset"])]
+    return frame.assign(difference=frame["hyperts"] - frame["hyperml"])
 
 
 def table1(stats: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
@@ -314,29 +256,38 @@ def table1(stats: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
             row |= {f"paper_{name}": value for name, value in theirs.items()}
             row["paper_density_percent"] /= 100
         found.append(row)
-    return pd.DataFrame(found).astype(object)
+    return _frame(found)
 
 
-def variants(results: Results, asked: pd.DataFrame) -> pd.DataFrame:
+def pairs(
+    asked: pd.DataFrame, question: str, first: str = "", second: str = ""
+) -> pd.DataFrame:
+    """A row for each pair that a question compares: its means, its tests side by side.
+
+    Args:
+        asked: `tests`.
+        question: of them.
+        first: before the names of the first group's means: `ball_ndcg10`.
+        second: before those of the second group's.
+    """
+    key = ["dataset", "configs"]
+    of_question = asked[asked["question"] == question]
+    found = of_question.drop_duplicates(key).drop(columns=_ANSWER).set_index(key)
+    for metric, tests_of in of_question.groupby("metric"):
+        found = found.join(tests_of.set_index(key)[_ANSWER].add_prefix(f"{metric}_"))
+    for side, prefix in (("first", first), ("second", second)):
+        means = [measured(group, prefix) for group in found[side]]
+        found = found.join(pd.DataFrame(means, found.index))
+    return found.assign(n=[g.n for g in found["first"]]).reset_index().astype(object)
+
+
+def variants(asked: pd.DataFrame) -> pd.DataFrame:
     """Every changed configuration against what it changes."""
-    found: dict[int, dict[str, Any]] = {}
-    for test in asked[asked["question"] == "variant"].to_dict("records"):
-        group, centre = test["first"], test["second"]
-        row = found.setdefault(
-            id(group),
-            {
-                "where": test["where"],
-                "dataset": test["dataset"],
-                "model": centre.title,
-                "changed": changed(group, centre),
-                "n": group.n,
-                **measured(group),
-                **measured(centre, "own_"),
-            },
-        )
-        for key in ("difference", "low", "high", "p_holm"):
-            row[f"{test['metric']}_{key}"] = test[key]
-    return pd.DataFrame(list(found.values())).astype(object)
+    frame = pairs(asked, "variant", second="own_")
+    both = list(zip(frame["first"], frame["second"], strict=True))
+    return frame.assign(
+        model=frame["other"], changed=[changed(group, centre) for group, centre in both]
+    )
 
 
 def changed(group: Group, centre: Group) -> str:
@@ -348,36 +299,29 @@ def changed(group: Group, centre: Group) -> str:
     return f"{DEFINITIONS[group.model].title}: {text}" if other else text
 
 
-def dimensions(results: Results, asked: pd.DataFrame) -> pd.DataFrame:
+def dimensions(asked: pd.DataFrame) -> pd.DataFrame:
     """HyperML and CML at equal dimension."""
-    answers = {
-        (id(t["first"]), t["metric"]): t
-        for t in asked[asked["question"] == "dim"].to_dict("records")
+    frame = pairs(asked, "dim", "ball_", "flat_")
+    both = list(zip(frame["first"], frame["second"], strict=True))
+    return frame.assign(
+        dim=[ball.config["dim"] for ball, _ in both],
+        n=[min(ball.n, flat.n) for ball, flat in both],
+    )
+
+
+def swept(
+    results: Results, field: str, least: int = 2
+) -> dict[str, dict[float, Group]]:
+    """Dataset -> value -> group, where HyperML was run with so many values or more."""
+    own = {d: results.row(d, "hyperml") for d in results.datasets}
+    found = {
+        dataset: sweep(results.groups, centre, field)
+        for dataset, centre in own.items()
+        if centre is not None and field in centre.config
     }
-    found = []
-    for dataset in results.datasets:
-        for dim, (ball, flat) in results.at_equal_dim(dataset).items():
-            row = _head(dataset, dim=dim, n=min(ball.n, flat.n))
-            row |= measured(ball, "ball_") | measured(flat, "flat_")
-            for metric in formats.METRICS:
-                test = answers.get((id(ball), metric), {})
-                for key in ("difference", "low", "high", "p_holm"):
-                    row[f"{metric}_{key}"] = test.get(key)
-            found.append(row)
-    return pd.DataFrame(found).astype(object)
-
-
-def swept(results: Results, field: str) -> dict[str, dict[float, Group]]:
-    """Dataset -> value -> group, where HyperML was run with two values or more."""
-    found = {}
-    for dataset in results.datasets:
-        centre = results.row(dataset, "hyperml")
-        if centre is None or field not in centre.config:
-            continue
-        values = sweep(results.groups, centre, field)
-        if len(values) > 1:
-            found[dataset] = values
-    return found
+    return {
+        dataset: values for dataset, values in found.items() if len(values) >= least
+    }
 
 
 def sweeps(results: Results, field: str) -> pd.DataFrame:
@@ -395,7 +339,35 @@ def sweeps(results: Results, field: str) -> pd.DataFrame:
                 row |= {"paper": printed / 100, "paper_metric": formats.METRICS[metric]}
                 row["paper_over"] = printed / 100 / level - 1 if level else None
             found.append(row)
-    return pd.DataFrame(found).astype(object)
+    return _frame(found)
+
+
+def curves(results: Results) -> pd.DataFrame:
+    """Points of all sweeps, a row each: HyperML's, CML's and the paper's."""
+    found = []
+
+    def add(kind: str, dataset: str, x: float, **groups: Group | None) -> None:
+        for (name, group), metric in itertools.product(groups.items(), formats.METRICS):
+            if group is not None:
+                point = _head(dataset, kind=kind, x=float(x), metric=metric)
+                point |= {"name": name, "value": group.mean(metric)}
+                found.append(point | {"wide": group.half_width(metric)})
+
+    for dataset in results.datasets:
+        for dim, (ball, flat) in results.at_equal_dim(dataset).items():
+            add("d", dataset, dim, HyperML=ball, CML=flat)
+    for field, symbol in {"c": "c", "distortion_weight": "γ"}.items():
+        for dataset, values in swept(results, field, least=3).items():
+            cml = results.of(dataset, "cml")
+            for value, group in values.items():
+                add(symbol, dataset, value, HyperML=group, CML=cml)
+            printed = paper.TABLE4.get(dataset, {}) if field == "c" else {}
+            for x, value in printed.items():
+                point = _head(dataset, kind=symbol, x=x, name="the paper, Table 4")
+                point |= {"metric": paper.TABLE4_METRIC[dataset], "wide": 0.0}
+                found.append(point | {"value": value / 100})
+    columns = ["where", "dataset", "kind", "x", "metric", "name", "value", "wide"]
+    return pd.DataFrame(found, columns=columns)
 
 
 def split_order(results: Results) -> pd.DataFrame:
@@ -413,35 +385,26 @@ def split_order(results: Results) -> pd.DataFrame:
         printed = results.published(base, model)
         if printed:
             found.append({**head, "order": "paper", **printed})
-    frame = pd.DataFrame(found)
-    if found:
-        frame["ratio"] = frame["ndcg10"] / frame["hr10"]
-    return frame.astype(object)
-
-
-def settings(results: Results) -> pd.DataFrame:
-    """The settings that stand for every row of the results."""
-    found = []
-    for (dataset, _), group in results.main.items():
-        hidden = ("dataset", "model", "init_scale")
-        shown = {k: v for k, v in sorted(group.config.items()) if k not in hidden}
-        row = {"dataset": dataset, "model": group.title, "n": group.n}
-        row |= {"settings": formats.settings(shown)}
-        found.append(row | {"valid_ndcg10": group.mean("valid_ndcg10")})
-    return pd.DataFrame(found).astype(object)
+    frame = _frame(found)
+    return frame.assign(ratio=frame["ndcg10"] / frame["hr10"]) if found else frame
 
 
 def configurations(results: Results) -> pd.DataFrame:
-    """Every recorded configuration: seeds, commit, device, minutes."""
+    """Every recorded configuration: settings, seeds, and what ran them."""
+    standing = {(g.dataset, g.config_hash) for g in results.main.values()}
+    hidden = ("dataset", "model", "init_scale")
     found = []
     for group in results.groups:
-        row = {"dataset": group.dataset, "model": DEFINITIONS[group.model].title}
-        row |= {"variant": group.variant, "config": group.config_hash}
-        for column in ("seed", "epochs", "best_epoch", "commit", "device"):
+        shown = {k: v for k, v in sorted(group.config.items()) if k not in hidden}
+        row = {"dataset": group.dataset, "model": group.title, "n": group.n}
+        row |= {"config": group.config_hash, "settings": formats.settings(shown)}
+        row["valid_ndcg10"] = group.mean("valid_ndcg10")
+        row["stands"] = (group.dataset, group.config_hash) in standing
+        for column in ("seed", "epochs", "best_epoch", *_OF_PROCESS):
             row[column] = ", ".join(dict.fromkeys(map(str, group.rows[column])))
         row["minutes"] = round(group.rows["seconds"].mean() / 60, 1)
         found.append(row)
-    return pd.DataFrame(found).astype(object)
+    return _frame(found)
 
 
 def searches(recorded: pd.DataFrame) -> pd.DataFrame:
@@ -454,4 +417,4 @@ def searches(recorded: pd.DataFrame) -> pd.DataFrame:
         row["chosen"] = formats.settings(json.loads(first["overrides"]))
         row["epochs"] = ", ".join(map(str, sorted(set(tried["epochs"]))))
         found.append(row | {"valid_ndcg10": first["valid_ndcg10"]})
-    return pd.DataFrame(found).astype(object)
+    return _frame(found)

@@ -18,6 +18,7 @@ from hyperml_tf.reproduction.reporting import (
     paper,
     strata,
 )
+from hyperml_tf.reproduction.reporting.groups import Group
 from hyperml_tf.training import runs as runs_folder
 from hyperml_tf.training.configuration import Name
 from hyperml_tf.training.run_folder import Run
@@ -54,29 +55,33 @@ class Sources(NamedTuple):
         """Tables of the user's own: neither the paper's datasets nor the demo's."""
         return [d for d in self.results.datasets if d not in paper.DATASET_TITLES]
 
+    @property
+    def of_paper(self) -> bool:
+        """Whether there is any other dataset."""
+        return len(self.own_datasets) < len(self.results.datasets)
+
     def runs_of(self, dataset: str, name: str | Name) -> Sequence[Run]:
-        """Runs here of what stands for a name on a dataset."""
-        group = self.results.row(dataset, name)
+        """Runs here of what stands for a name on a dataset, by seed."""
+        return self.runs_of_group(self.results.row(dataset, name))
+
+    def runs_of_group(self, group: Group | None) -> Sequence[Run]:
+        """Runs here of a configuration, by seed."""
         if group is None:
             return ()
-        return self.runs.get((dataset, group.model, group.config_hash), ())
+        runs = self.runs.get((group.dataset, group.model, group.config_hash), ())
+        return sorted(runs, key=lambda run: run.seed)
 
 
 def gather(
-    runs_dir: pathlib.Path,
-    data_dir: pathlib.Path,
-    recorded: pd.DataFrame,
-    compared: pd.DataFrame,
-    grouped: pd.DataFrame | None = None,
+    runs_dir: pathlib.Path, data_dir: pathlib.Path, path: pathlib.Path | None = None
 ) -> Sources:
-    """Reads runs, the record's rows and the datasets' statistics.
+    """Reads runs, a record and the datasets' statistics.
 
     Args:
         runs_dir: runs.
         data_dir: prepared datasets; need not exist.
-        recorded: rows of the record to report along with the runs.
-        compared: likewise of the significance table.
-        grouped: likewise of the comparisons by groups of users and items.
+        path: record to report along with the runs; the tables beside it are
+            `significance.csv` and `groups.csv`.
 
     Raises:
         InputError: there is no finished run in either.
@@ -84,7 +89,9 @@ def gather(
     collected = record.collect(runs_folder.finished(runs_dir))
     for reason in collected.skipped:
         logging.warning("skipped %s", reason)
-    rows = record.merge(recorded, collected.rows)
+    rows = collected.rows
+    if path:
+        rows = record.merge(record.read(path), rows)
     if rows.empty:
         raise InputError(
             f"no finished runs in {runs_dir}; train some (python -m hyperml_tf.train "
@@ -92,23 +99,28 @@ def gather(
             "(--record=run_configs/results.csv)"
         )
     results = groups.results(rows, committed.settings, committed.published)
-    stats = statistics(data_dir)
+    stats = _statistics(data_dir)
     absent = missing.missing(results, stats if data_dir.is_dir() else None)
     absent += missing.unfinished(runs_dir)
     absent += [f"Skipped, its files are not whole: {s}." for s in collected.skipped]
     by_group: dict[tuple[str, str, str], list[Run]] = {}
     for run in collected.runs:
         by_group.setdefault((run.dataset, run.model, run.config_hash), []).append(run)
-    known = comparisons.current(compared, results)
-    tests = comparisons.merged(known, comparisons.compare_all(results, by_group))
-    groups_now = strata.compare_all(results, by_group, data_dir)
+    tests = comparisons.compare_all(results, by_group)
+    grouped = strata.compare_all(results, by_group, data_dir)
+    if path:
+        known = comparisons.read(path.with_name("significance.csv"))
+        tests = comparisons.merged(comparisons.current(known, results), tests)
+        known = comparisons.read_table(path.with_name("groups.csv"), strata.COLUMNS)
+        grouped = strata.merged(known, grouped)
+    else:
+        tests = comparisons.merged(tests[:0], tests)
     return Sources(
-        results, rows, by_group, tests, strata.merged(grouped, groups_now), stats,
-        absent, data_dir, runs_dir,
-    )  # fmt: skip
+        results, rows, by_group, tests, grouped, stats, absent, data_dir, runs_dir
+    )
 
 
-def statistics(data_dir: pathlib.Path) -> dict[str, dict[str, Any]]:
+def _statistics(data_dir: pathlib.Path) -> dict[str, dict[str, Any]]:
     """`stats.json` of every readable prepared dataset."""
     found = {}
     for path in sorted(data_dir.glob("*/stats.json")):

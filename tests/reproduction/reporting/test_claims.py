@@ -34,8 +34,7 @@ def sources(make_run, tmp_path):
         model="cml", config_hash="f" * 12, ndcg=0.1, ranks=MISSED, variant="+", dim=128
     )
     make_run(model="mf_bpr", config_hash="e" * 12, ndcg=0.1, ranks=MISSED)
-    none = pd.DataFrame()
-    return gather(tmp_path / "runs", tmp_path / "data", none, none)
+    return gather(tmp_path / "runs", tmp_path / "data")
 
 
 def shown(sources, name, significance=None):
@@ -139,8 +138,7 @@ def test_a_variant_beyond_the_paper_is_held_against_that_row(
         config_hash="f" * 12, ndcg=0.1, ranks=MISSED,
         variant="+ negatives=5", distortion_weight=0.1, negatives=5,
     )  # fmt: skip
-    none = pd.DataFrame()
-    sources = gather(tmp_path / "runs", tmp_path / "data", none, none)
+    sources = gather(tmp_path / "runs", tmp_path / "data")
     table = shown(sources, "variants")
     (row,) = (row for row in table.rows if row[2] == "negatives 5")
     # All hit by HyperML +, half by HyperML.
@@ -156,8 +154,7 @@ def test_a_model_that_alters_another_is_held_against_that_one(make_run, tmp_path
         model="hyperbolic_mf", config_hash="c" * 12, ranks=MISSED, origin_weight=0.0,
         variant="origin_weight=0.0",
     )  # fmt: skip
-    none = pd.DataFrame()
-    sources = gather(tmp_path / "runs", tmp_path / "data", none, none)
+    sources = gather(tmp_path / "runs", tmp_path / "data")
     table = shown(sources, "variants")
     found = {(row[1], row[2]): row[8] for row in table.rows}  # HR@10
     assert found == {
@@ -175,8 +172,7 @@ def test_dimensions_are_compared_at_equal_d(sources, make_run, tmp_path):
     # HyperML alone has d 16.
     changed |= {"dim": 16, "variant": "dim=16"}
     make_run("sports", config_hash="1" * 10 + "16", ranks=HALF, **changed)
-    none = pd.DataFrame()
-    sources = gather(tmp_path / "runs", tmp_path / "data", none, none)
+    sources = gather(tmp_path / "runs", tmp_path / "data")
     table = shown(sources, "dimensions")
     assert [row[:3] for row in table.rows] == [
         ["Sports", "8", "1"],

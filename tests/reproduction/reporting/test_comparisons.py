@@ -21,8 +21,7 @@ def sources(make_run, tmp_path):
             model="cml", config_hash="b" * 12, seed=seed, ranks=THEIRS[seed], ndcg=0.2
         )
         make_run(model="mf_bpr", config_hash="c" * 12, seed=seed, ndcg=0.1, hr=0.1)
-    none = pd.DataFrame()
-    return gather(tmp_path / "runs", tmp_path / "data", none, none)
+    return gather(tmp_path / "runs", tmp_path / "data")
 
 
 def test_hyperml_is_compared_with_the_best_baseline_by_hand(sources):
@@ -90,8 +89,7 @@ def test_models_trained_on_different_data_are_not_compared(sources, make_run, tm
     run = make_run(config_hash="d" * 12, model="lrml", ranks=OURS[0], ndcg=0.9, hr=0.9)
     environment = json.loads((run.folder / "environment.json").read_text())
     run.write_json("environment.json", environment | {"data_fingerprint": "other"})
-    none = pd.DataFrame()
-    rows = gather(tmp_path / "runs", tmp_path / "data", none, none).significance
+    rows = gather(tmp_path / "runs", tmp_path / "data").significance
     assert not rows["pair"].str.contains("lrml").any()
     assert set(rows["question"]) == {"cml"}  # not table2, where lrml is the best
 
@@ -99,8 +97,7 @@ def test_models_trained_on_different_data_are_not_compared(sources, make_run, tm
 def test_missing_ranks_leave_the_comparison_out(make_run, tmp_path):
     make_run()
     make_run(model="cml", config_hash="b" * 12)
-    none = pd.DataFrame()
-    assert gather(tmp_path / "runs", tmp_path / "data", none, none).significance.empty
+    assert gather(tmp_path / "runs", tmp_path / "data").significance.empty
 
 
 def test_a_file_that_is_no_such_table_is_refused(tmp_path):

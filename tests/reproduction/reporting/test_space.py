@@ -109,7 +109,7 @@ def test_without_two_trained_items_of_a_genre_there_is_nothing_to_show(
 def test_panels_have_equal_aspect_the_boundary_and_a_legend(rng):
     figures.use_style()
     points = rng.uniform(-0.5, 0.5, (30, 2))
-    drawing = disk.disks({"Games": (points, points), "Yelp": (points, points)}, "t")
+    drawing = disk.disks({"Games": (points, points), "Yelp": (points, points)})
     for axes in drawing.axes:
         assert axes.get_aspect() == 1.0
         (circle,) = axes.patches

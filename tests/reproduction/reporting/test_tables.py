@@ -8,7 +8,8 @@ from hyperml_tf.reproduction import record
 from hyperml_tf.reproduction.reporting import (
     formats,
     groups,
-    illustrations,
+    page,
+    pictures,
     result_frames,
     tables,
 )
@@ -46,7 +47,7 @@ def test_the_summary_by_hand():
 
 def test_columns_are_left_out_by_their_heads():
     pairs = zip("abcb", "wxyz", strict=True)
-    columns = [formats.text(head, field) for head, field in pairs]
+    columns = [formats.column(head, f"text {field}") for head, field in pairs]
     frame = pd.DataFrame([["1", "2", "3", "4"]], columns=list("wxyz"))
     table = Table("name", "Title", frame, columns)
     short = table.without("b")
@@ -71,10 +72,10 @@ def test_the_notes_say_which_cml_was_tried():
         return shown(results(table), "table2").note
 
     assert "CML (WARP) was not run" in note(("cml", 0.2))
-    assert "tried on Games and is the better on: none" in note(
+    assert "trained on Games and is shown on none" in note(
         ("cml", 0.2), ("cml_warp", 0.1)
     )
-    assert "tried on Games and is the better on: Games" in note(
+    assert "trained on Games and is shown on Games" in note(
         ("cml", 0.2), ("cml_warp", 0.3)
     )
 
@@ -122,25 +123,29 @@ def test_the_sweep_figure_shows_what_the_table_holds():
     table = rows(
         ("hyperml", "a", 0, 0.30), ("hyperml", "a", 1, 0.32),
         ("hyperml", "b", 0, 0.33, {"config": {"c": 2.0}}), ("cml", "c", 0, 0.24),
+        ("hyperml", "d", 0, 0.34, {"config": {"c": 4.0}}),
     )  # fmt: skip
     found = results(table)
-    drawing = illustrations.sweep(found, "games", "c")
+    shown = pictures.Shown(found, pd.DataFrame(), [])
+    drawing = pictures.swept(shown, pictures.THEMES["light"])
     ndcg, hr = drawing.axes
-    line = ndcg.containers[0].lines[0]
-    assert line.get_xydata().tolist() == [[1.0, 31.0], [2.0, 33.0]]
-    legend = [text.get_text() for text in hr.get_legend().get_texts()]
-    assert sorted(legend) == ["CML", "HyperML", "HyperML, paper (Table 4)"]
+    lines = {container.get_label(): container.lines[0] for container in ndcg.containers}
+    assert lines["HyperML"].get_xydata().tolist() == [[1, 31], [2, 33], [4, 34]]
+    assert lines["CML"].get_ydata().tolist() == [24.0] * 3
+    # The paper's Games column of Table 4 is HR@10.
+    assert {c.get_label() for c in hr.containers} - set(lines) == {"the paper, Table 4"}
     plt.close(drawing)
 
 
 def test_markdown_csv_and_html_hold_the_same_cells_escaped():
     frame = pd.DataFrame({"a": ["x <i>|"], "n": [None]}).astype(object)
-    columns = [formats.text("a|b", "a"), formats.Column("n", ("n",))]
+    columns = [formats.column("a|b", "text a"), formats.column("n", "count n")]
     table = Table("t", "T & t", frame, columns, "note")
     assert table.markdown == "| a\\|b | n |\n| --- | --: |\n| x <i>\\| | – |"
     assert list(csv.reader(io.StringIO(table.csv))) == [["a", "n"], ["x <i>|", ""]]
-    assert 'aria-label="T &amp; t"' in table.html
-    assert "<td>x &lt;i&gt;|</td>" in table.html
+    html = page.page("", [], [page.Section("key", "Title", tables=[table])])
+    assert 'aria-label="T &amp; t"' in html
+    assert "<td>x &lt;i&gt;|</td><td class=n>–</td>" in html
 
 
 def test_numbers_are_written_as_a_reader_expects():
