@@ -1,7 +1,9 @@
 """Interactions from a pandas frame, split and drawn by the functions of `data_prep`."""
 
+import dataclasses
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -46,6 +48,19 @@ def split(
         items=None if items is None else _titles(items, prepared.item_ids),
         fingerprint=folder.fingerprint(prepared.arrays),
     )
+
+
+def unsplit(data: Interactions) -> Interactions:
+    """See `Interactions.unsplit`; as if `split` had held nothing out."""
+    everyone = np.arange(data.num_users, dtype=np.int32)
+    users = np.concatenate([data.train_user, everyone, everyone])
+    items = np.concatenate([data.train_item, data.valid_item, data.test_item])
+    users, items = users[items >= 0], items[items >= 0]
+    order = np.argsort(users, kind="stable")  # the held-out items are the last in time
+    arrays = {"train_user": users[order], "train_item": items[order]}
+    for name in ("valid_item", "test_item", "valid_negatives", "test_negatives"):
+        arrays[name] = np.full(getattr(data, name).shape, -1, np.int32)
+    return dataclasses.replace(data, **arrays, fingerprint=folder.fingerprint(arrays))
 
 
 def _rows(frame: pd.DataFrame, columns: Columns) -> Rows:
@@ -137,13 +152,13 @@ def _titles(items: pd.DataFrame, item_ids: list[str]) -> pd.DataFrame:
             "the frame of items needs a column 'item', and 'title' or 'genres'; it has "
             f"{', '.join(map(repr, items.columns[:12]))}"
         )
-    table = items.assign(item=items["item"].astype(str)).drop_duplicates("item")
-    table = table.set_index("item")[texts].reindex(item_ids)
-    if table.isna().all(axis=None):
+    titles = items.assign(item=items["item"].astype(str)).drop_duplicates("item")
+    titles = titles.set_index("item")[texts].reindex(item_ids)
+    if titles.isna().all(axis=None):
         raise InputError(
             f"the frame of items has none of the {len(item_ids):,} items: its column "
             f"'item' begins with {items['item'].iloc[0]!r}, the interactions' with "
             f"{item_ids[0]!r}"
         )
-    table = table.reindex(columns=["title", "genres"]).fillna("").astype(str)
-    return table.rename_axis("item").reset_index()
+    titles = titles.reindex(columns=["title", "genres"]).fillna("").astype(str)
+    return titles.rename_axis("item").reset_index()

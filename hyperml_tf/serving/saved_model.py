@@ -63,10 +63,12 @@ def export(
     record = {
         **origin,
         **(record or {}),
+        "held_out_interactions": interactions.num_held_out,
         "index": described,
         "items": interactions.num_items,
         "signatures": sorted(signatures),
         "tensorflow": tf.__version__,
+        "training_interactions": len(interactions.train_user),
         "users": interactions.num_users,
     }
     options = tf.saved_model.SaveOptions(

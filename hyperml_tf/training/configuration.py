@@ -238,6 +238,16 @@ def recorded(fields: Mapping[str, Any], variant: str | None = None) -> Configura
     return Configuration(dataset, model, given, paper=printed, **labels)
 
 
+def completed(config: Configuration) -> Configuration:
+    """A recorded configuration with the options added since, which were off then."""
+    later = {
+        option.name: option.default if option.off is NEVER else option.off
+        for option in config.definition.options
+        if option.name not in config
+    }
+    return dataclasses.replace(config, settings={**config.settings, **later})
+
+
 def name_of(config: Mapping[str, Any]) -> Name:
     """What a config file's config is loaded by."""
     return Name(config["model"], parse_variant(config["variant"])["beyond"])

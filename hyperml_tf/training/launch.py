@@ -1,11 +1,14 @@
-"""Trains a run, after the runs that it starts from."""
+"""Trains a run, after the runs that it starts from; settings like another's."""
 
+import dataclasses
 import pathlib
 
 from hyperml_tf.data.interactions import Interactions
+from hyperml_tf.errors import InputError
 from hyperml_tf.training import configuration as configs
 from hyperml_tf.training import finished, runs, trainer
 from hyperml_tf.training.configuration import Configuration
+from hyperml_tf.training.run_folder import Run
 from hyperml_tf.training.trainer import Execution
 
 
@@ -40,6 +43,23 @@ def launch(
         trainer.train(part, data, part_run, alone)
         parts.append(finished.restored(part, data, part_run))
     return trainer.train(config, data, run, execution, parts)
+
+
+def like(run: Run) -> Configuration:
+    """The settings of a finished run, with as many epochs as its best one.
+
+    Raises:
+        InputError: the model starts from parts, which had best epochs of their own.
+    """
+    config = configs.completed(configs.recorded(run.config))
+    if part_configs(config):
+        raise InputError(
+            f"--like={run.folder}: {config.model} starts from models that are trained "
+            "before it, each with a best epoch of its own; give --all_data with "
+            "--config=FILE and --config.epochs=N"
+        )
+    epochs = int(run.metrics["best_epoch"])
+    return dataclasses.replace(config, settings={**config.settings, "epochs": epochs})
 
 
 def part_configs(config: Configuration) -> list[Configuration]:

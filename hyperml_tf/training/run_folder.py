@@ -64,6 +64,11 @@ class Run:
         return self._read_json("environment.json")
 
     @property
+    def on_all_data(self) -> bool:
+        """Whether nothing is held out, so that no metric can be had of the run."""
+        return bool(self.environment.get("all_data", False))
+
+    @property
     def metrics(self) -> dict[str, Any]:
         """What `metrics.json` of a finished run holds."""
         return self._read_json("metrics.json")

@@ -119,10 +119,12 @@ class Training:
         # A strategy's replicas share each step, which the fused kernel does alone.
         self.kernel = "tensorflow" if self.distribution.strategy else execution.kernel
         self.wait = execution.wait
+        validated = interactions.num_held_out > 0
         self.epochs = Epochs(
             last=config.epochs,
-            eval_every=config.get("eval_every", 1),
-            patience=config.get("patience", 0),
+            # Without a validation the last epoch is the best, and the only one kept.
+            eval_every=config.get("eval_every", 1) if validated else config.epochs,
+            patience=config.get("patience", 0) if validated else 0,
             stop=min(execution.stop_epoch or config.epochs, config.epochs),
         )
         self.standing = Standing(self.epochs)
@@ -234,6 +236,8 @@ class Training:
         history = callbacks.History(self.run, self.standing)
         select_by = self.config.get("select_by", "ndcg10")
         rankings = callbacks.SAMPLED if select_by == "ndcg10" else callbacks.BOTH
+        if not self.interactions.num_held_out:
+            rankings = {}
         return [
             StopOnNonFinite(),
             callbacks.Clock(self.standing),
@@ -250,6 +254,8 @@ class Training:
         """Writes what this process is, and what those before were if others."""
         described = environment.describe() | known
         described["data_fingerprint"] = self.interactions.fingerprint
+        if not self.interactions.num_held_out:
+            described["all_data"] = True
         if self.config.definition.trains:
             described["strategy"] = self.distribution.name
             described["replicas"] = self.distribution.replicas
