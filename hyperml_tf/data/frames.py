@@ -1,6 +1,7 @@
 """Interactions from a pandas frame, split and drawn by the functions of `data_prep`."""
 
 import dataclasses
+import pathlib
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ import pyarrow as pa
 from data_prep import errors, folder
 from data_prep.build import build
 from data_prep.interactions import Interactions as Rows
-from data_prep.parsers import table_values
+from data_prep.parsers import table, table_values
 from hyperml_tf.data.interactions import Interactions
 from hyperml_tf.errors import InputError
 
@@ -61,6 +62,34 @@ def unsplit(data: Interactions) -> Interactions:
     for name in ("valid_item", "test_item", "valid_negatives", "test_negatives"):
         arrays[name] = np.full(getattr(data, name).shape, -1, np.int32)
     return dataclasses.replace(data, **arrays, fingerprint=folder.fingerprint(arrays))
+
+
+def histories(
+    source: pd.DataFrame | str | pathlib.Path, user: str = "user", item: str = "item"
+) -> dict[str, list[str]]:
+    """Raw user id -> raw ids of the items, of a frame or table that has one a row.
+
+    Args:
+        source: a frame, or the path of a CSV, gzipped CSV or Parquet file.
+        user: column of the users.
+        item: column of the items.
+
+    Raises:
+        InputError: it cannot be read, or a column is missing.
+    """
+    try:
+        if isinstance(source, pd.DataFrame):
+            rows = _rows(source, Columns(user, item, IN_ORDER))
+        else:
+            asked = table.Columns(user, item, table.NO_TIME)
+            rows = table.read_table(pathlib.Path(source), asked)
+    except errors.InputError as error:
+        raise InputError(str(error)) from None
+    found: dict[str, list[str]] = {}
+    pairs = zip(rows.user.to_pylist(), rows.item.to_pylist(), strict=True)
+    for who, what in pairs:
+        found.setdefault(str(who), []).append(str(what))
+    return found
 
 
 def _rows(frame: pd.DataFrame, columns: Columns) -> Rows:

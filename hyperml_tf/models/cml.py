@@ -6,7 +6,7 @@ from hyperml_tf.geometry import lift
 from hyperml_tf.geometry.spaces import UnitBall
 from hyperml_tf.layers import PullPushLoss, UnitBallEmbedding
 from hyperml_tf.layers.embedding import SERIALIZABLE
-from hyperml_tf.models.base import FusedStep, TableRecommender, as_matrix
+from hyperml_tf.models.base import FusedStep, as_matrix
 from hyperml_tf.models.definition import Definition
 from hyperml_tf.models.options import (
     ITEM_BIAS,
@@ -16,6 +16,7 @@ from hyperml_tf.models.options import (
     TRIPLETS,
     Option,
 )
+from hyperml_tf.models.table_model import TableRecommender
 
 
 def squared_euclidean(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
@@ -50,6 +51,7 @@ class CML(TableRecommender):
     """
 
     measure = UnitBall()
+    folds_in_by = "the mean of the items, at the users' median norm"
 
     def __init__(
         self,
@@ -82,13 +84,13 @@ class CML(TableRecommender):
             loss += self.norm_penalty * _flat_distortion(user, neg_item)
         return {"total": tf.reduce_mean(loss)}
 
-    def query_vectors(self, users):
+    def query_vectors(self, points):
         """[u, ‖u‖², 1]."""
-        return lift.lift_query(tf.cast(self.user_table(users), tf.float64))
+        return lift.lift_query(points)
 
     def item_vectors(self):
         """[2v, -1, -‖v‖²]."""
-        return lift.lift_item(self._exact(self.item_table), c=0.0)
+        return lift.lift_item(self.item_points(), c=0.0)
 
     def fused_step(self):
         """By the kernel's "cml"."""

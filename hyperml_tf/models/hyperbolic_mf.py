@@ -2,13 +2,14 @@
 
 import tensorflow as tf
 
-from hyperml_tf.geometry import lift, poincare
+from hyperml_tf.geometry import lift, midpoint, poincare
 from hyperml_tf.layers import GyrovectorDistance
 from hyperml_tf.layers.embedding import SERIALIZABLE
-from hyperml_tf.models.base import FusedStep, TableRecommender
+from hyperml_tf.models.base import FusedStep
 from hyperml_tf.models.definition import Definition
 from hyperml_tf.models.hyperml import points_of_tangents
 from hyperml_tf.models.options import CURVATURE, TRAINING, TRIPLETS, Option
+from hyperml_tf.models.table_model import TableRecommender
 
 
 @SERIALIZABLE
@@ -31,6 +32,7 @@ class HyperbolicMF(TableRecommender):
     """
 
     terms = ("total", "bpr")
+    folds_in_by = "the gyromidpoint of the items, at the users' median norm"
 
     def __init__(
         self,
@@ -74,24 +76,24 @@ class HyperbolicMF(TableRecommender):
         norms = sum(map(self._squared_norm, points))
         return {"total": bpr + self.origin_weight * tf.reduce_mean(norms), "bpr": bpr}
 
-    def score_all(self, users):
+    def score_points(self, points):
         """s(u, v) + b by way of distances: no inner product orders items so."""
-        user = self._queries(users)[:, tf.newaxis]
-        distance = lift.lifted_to_distance(self._products(users), user, self.c)
-        item = self.points(self._exact(self.item_table))
-        dissimilarity = (tf.square(distance) - self._squared_norm(item)) / 2
-        return self._all_biases() - dissimilarity
+        user = points[:, tf.newaxis]
+        distance = lift.lifted_to_distance(self._products(points), user, self.c)
+        squared_norm = self._squared_norm(self.item_points())
+        return self._all_biases() - (tf.square(distance) - squared_norm) / 2
 
-    def query_vectors(self, users):
+    def midpoint(self, points, weights):
+        """The gyromidpoint."""
+        return midpoint.gyromidpoint(points, weights, self.c)
+
+    def query_vectors(self, points):
         """ψ(u) of `geometry.lift`, whose products give distances."""
-        return lift.lift_query(self._queries(users))
+        return lift.lift_query(points)
 
     def item_vectors(self):
         """φ(v) of `geometry.lift`."""
-        return lift.lift_item(self.points(self._exact(self.item_table)), self.c)
-
-    def _queries(self, users):
-        return self.points(tf.cast(self.user_table(users), tf.float64))
+        return lift.lift_item(self.item_points(), self.c)
 
     def fused_step(self):
         """By the kernel's "hyperts" with another score and no distortion."""

@@ -13,7 +13,7 @@ from hyperml_tf.layers import (
     PullPushLoss,
 )
 from hyperml_tf.layers.embedding import SERIALIZABLE
-from hyperml_tf.models.base import FusedStep, TableRecommender
+from hyperml_tf.models.base import FusedStep
 from hyperml_tf.models.definition import Definition
 from hyperml_tf.models.options import (
     CURVATURE,
@@ -25,6 +25,7 @@ from hyperml_tf.models.options import (
     Option,
     paper,
 )
+from hyperml_tf.models.table_model import TableRecommender
 
 
 class _HyperbolicRecommender(TableRecommender):
@@ -41,6 +42,7 @@ class _HyperbolicRecommender(TableRecommender):
     """
 
     terms = ("total", "pull_push", "distortion")
+    folds_in_by = "the gyromidpoint of the items, at the users' median norm"
 
     def __init__(
         self,
@@ -87,24 +89,21 @@ class _HyperbolicRecommender(TableRecommender):
         total = pull_push + self.distortion_weight * distortion
         return {"total": total, "pull_push": pull_push, "distortion": distortion}
 
-    def score_all(self, users):
+    def score_points(self, points):
         """Inner products; with item biases -d_c(u, v)² + b, which none of them is."""
         if self.item_biases is None:
-            return super().score_all(users)
-        user = self._queries(users)[:, tf.newaxis]
-        distance = lift.lifted_to_distance(self._products(users), user, self.c)
+            return super().score_points(points)
+        user = points[:, tf.newaxis]
+        distance = lift.lifted_to_distance(self._products(points), user, self.c)
         return self._all_biases() - tf.square(distance)
 
-    def query_vectors(self, users):
+    def query_vectors(self, points):
         """ψ(u) of `geometry.lift`."""
-        return lift.lift_query(self._queries(users))
+        return lift.lift_query(points)
 
     def item_vectors(self):
         """φ(v) of `geometry.lift`."""
-        return lift.lift_item(self.points(self._exact(self.item_table)), self.c)
-
-    def _queries(self, users):
-        return self.points(tf.cast(self.user_table(users), tf.float64))
+        return lift.lift_item(self.item_points(), self.c)
 
     def _fused(self, model: str) -> FusedStep:
         settings = {

@@ -5,9 +5,10 @@ import tf_keras as keras
 
 from hyperml_tf.layers import PullPushLoss, UnitBallEmbedding
 from hyperml_tf.layers.embedding import SERIALIZABLE
-from hyperml_tf.models.base import FusedStep, TableRecommender
+from hyperml_tf.models.base import FusedStep
 from hyperml_tf.models.definition import Definition
 from hyperml_tf.models.options import PULL_PUSH, TRAINING, TRIPLETS, Option
+from hyperml_tf.models.table_model import TableRecommender
 
 
 @SERIALIZABLE
@@ -123,7 +124,12 @@ DEFINITIONS = (
         options=(
             *TRAINING,
             *PULL_PUSH,
-            Option("memory_size", "The number of memory slots.", range=(1, 10_000)),
+            Option(
+                "memory_size",
+                "The number of memory slots.",
+                range=(1, 10_000),
+                shapes_weights=True,
+            ),
             *TRIPLETS,
         ),
         table=2,

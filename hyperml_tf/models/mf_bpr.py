@@ -4,9 +4,10 @@ import tensorflow as tf
 
 from hyperml_tf.geometry.retrieval import InnerProduct
 from hyperml_tf.layers.embedding import SERIALIZABLE
-from hyperml_tf.models.base import FusedStep, TableRecommender
+from hyperml_tf.models.base import FusedStep
 from hyperml_tf.models.definition import Definition
 from hyperml_tf.models.options import L2, TRAINING, TRIPLETS
+from hyperml_tf.models.table_model import TableRecommender
 
 
 @SERIALIZABLE
@@ -24,6 +25,7 @@ class MFBPR(TableRecommender):
 
     terms = ("total", "bpr")
     measure = InnerProduct()
+    folds_in_by = "the mean of the items, at the users' median norm"
 
     def __init__(
         self,
@@ -59,13 +61,13 @@ class MFBPR(TableRecommender):
         squared = tf.add_n([tf.reduce_sum(row * row, axis=-1) for row in rows])
         return {"total": bpr + self.l2 * tf.reduce_mean(squared), "bpr": bpr}
 
-    def query_vectors(self, users):
+    def query_vectors(self, points):
         """u."""
-        return tf.cast(self.user_table(users), tf.float64)
+        return points
 
     def item_vectors(self):
         """v."""
-        return self._exact(self.item_table)
+        return self.item_points()
 
     def fused_step(self):
         """By the kernel's "mf_bpr"."""

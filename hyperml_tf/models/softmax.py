@@ -23,9 +23,10 @@ from hyperml_tf.layers.shared_negatives import (
     SharedNegatives,
     SharedSoftmaxLoss,
 )
-from hyperml_tf.models.base import FusedStep, TableRecommender
+from hyperml_tf.models.base import FusedStep
 from hyperml_tf.models.definition import Definition
 from hyperml_tf.models.options import CURVATURE, ITEM_BIAS, L2, TRAINING, Option, ours
+from hyperml_tf.models.table_model import TableRecommender
 
 SIMILARITIES = ("distance", "dot")
 PLACES = ("sphere", "clipped", "tangent", "ball")
@@ -67,6 +68,7 @@ class SoftmaxRecommender(TableRecommender):
     """
 
     terms = ("total", "softmax")
+    folds_in_by = "the midpoint of the items, at the users' median norm"
 
     def __init__(
         self,
@@ -244,26 +246,22 @@ class SoftmaxRecommender(TableRecommender):
             axis=0,
         )
 
-    def score_all(self, users):
+    def score_points(self, points):
         """Inner products of `query_vectors` and `item_vectors`, plus b; [B, I]."""
         if self.similarity == "dot" or self.by_distance:
-            return super().score_all(users)
-        user = self._queries(users)[:, tf.newaxis]
-        distance = lift.lifted_to_distance(self._products(users), user, self.c)
+            return super().score_points(points)
+        user = points[:, tf.newaxis]
+        distance = lift.lifted_to_distance(self._products(points), user, self.c)
         return self._all_biases() - tf.square(distance)
 
-    def query_vectors(self, users):
+    def query_vectors(self, points):
         """u, or ψ(u) of `geometry.lift`."""
-        user = self._queries(users)
-        return user if self.similarity == "dot" else lift.lift_query(user)
+        return points if self.similarity == "dot" else lift.lift_query(points)
 
     def item_vectors(self):
         """v, or φ(v) of `geometry.lift`."""
-        item = self.points(self._exact(self.item_table))
+        item = self.item_points()
         return item if self.similarity == "dot" else lift.lift_item(item, self.c)
-
-    def _queries(self, users):
-        return self.points(tf.cast(self.user_table(users), tf.float64))
 
     def fused_step(self):
         """By the op of its own."""
@@ -403,7 +401,11 @@ DEFINITIONS = (
         options=(
             *_SOFTMAX,
             _TEMPERATURE.having(grid=ours(0.1, 0.15, 0.2, 0.3)),
-            Option("cosine", "Whether scores are cosines; otherwise, products."),
+            Option(
+                "cosine",
+                "Whether scores are cosines; otherwise, products.",
+                shapes_weights=True,
+            ),
         ),
         reference=True,
     ),
@@ -420,11 +422,13 @@ DEFINITIONS = (
                 "What the softmax is of: -d², or the product of points (a control).",
                 choices=SIMILARITIES,
                 off="distance",
+                shapes_weights=True,
             ),
             Option(
                 "points",
                 "Where points lie: on a sphere, in it, at exp_0 of rows, in the ball.",
                 choices=PLACES,
+                shapes_weights=True,
             ),
             Option(
                 "radius",

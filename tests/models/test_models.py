@@ -143,7 +143,10 @@ def test_score_all_orders_the_catalogue_as_score_does(key):
     scores = model.score(users[:, None], np.arange(ITEMS)[None]).numpy()
     assert all_scores.shape == (USERS, ITEMS) and all_scores.dtype == np.float64
     np.testing.assert_array_equal(np.argsort(all_scores), np.argsort(scores))
-    products = model.query_vectors(users).numpy() @ model.item_vectors().numpy().T
+    products = (
+        model.query_vectors(model.user_points(users)).numpy()
+        @ model.item_vectors().numpy().T
+    )
     np.testing.assert_allclose(all_scores, products, rtol=1e-12)
 
 
