@@ -26,6 +26,11 @@ _LIKE = flags.DEFINE_string(
     "The settings, seed and best epoch of the finished run in this folder take the "
     "place of --config, on all data.",
 )
+_START_FROM = flags.DEFINE_string(
+    "start_from",
+    None,
+    "Users and items that the finished run in this folder knows start where it ended.",
+)
 _SEED = flags.DEFINE_integer(
     "seed", 0, "All randomness starts from this number.", lower_bound=0
 )
@@ -68,6 +73,7 @@ def main() -> None:
         configuration,
         finished,
         launch,
+        origin,
         strategy,
         trainer,
     )
@@ -84,7 +90,8 @@ def main() -> None:
         runtime.use_op_determinism()
     resolved = launch.like(like) if like else configuration.resolve(_CONFIG.value)
     seed = like.seed if like and not _SEED.present else _SEED.value
-    strategy.check(_STRATEGY.value, _KERNEL.value, resolved, _DEVICES.value)
+    starts = _START_FROM.value is not None
+    strategy.check(_STRATEGY.value, _KERNEL.value, resolved, _DEVICES.value, starts)
     if _STRATEGY.value in ("multi_worker", "parameter_server"):
         command_line.join_cluster()
     distribution = strategy.connect(
@@ -110,7 +117,8 @@ def main() -> None:
         wait=_WAIT.value,
         distribution=distribution,
     )
-    launch.launch(resolved, data, _RUNS_DIR.value, seed, execution)
+    before = origin.find(_START_FROM.value, _DATA_DIR.value) if starts else None
+    launch.launch(resolved, data, _RUNS_DIR.value, seed, execution, before)
 
 
 def run() -> None:

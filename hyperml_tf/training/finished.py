@@ -67,9 +67,18 @@ def restored(config, interactions: Interactions, run: Run) -> Recommender:
     """The model of a finished run with the weights of its best epoch."""
     model = factory.build_model(config, interactions, seeds(run.seed)[0])
     if config.definition.trains:
-        folder = run.folder / "checkpoints"
-        with storage.reading(folder, f"remove {run.folder} and train it again"):
-            status = tf.train.Checkpoint(model=model).read(str(folder / "best"))
-            # The optimizer's part is not wanted.
-            status.assert_existing_objects_matched().expect_partial()
+        read_best(model, run)
     return model
+
+
+def read_best(model: Recommender, run: Run) -> None:
+    """Gives a model of the run's sizes the weights of the run's best epoch.
+
+    Raises:
+        InputError: the checkpoint is damaged, or another model's.
+    """
+    folder = run.folder / "checkpoints"
+    with storage.reading(folder, f"remove {run.folder} and train it again"):
+        status = tf.train.Checkpoint(model=model).read(str(folder / "best"))
+        # The optimizer's part is not wanted.
+        status.assert_existing_objects_matched().expect_partial()

@@ -44,6 +44,8 @@ def score(
         "seconds": float(standing.seconds),
     }
     write_projector(run, interactions, model)
+    if model.row_tables():
+        run.write_ids(users=interactions.user_ids, items=interactions.item_ids)
     if not interactions.num_held_out:
         run.write_json("metrics.json", metrics)
         logging.info(
