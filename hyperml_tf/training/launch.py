@@ -80,7 +80,11 @@ def like(run: Run) -> Configuration:
             "--config=FILE and --config.epochs=N"
         )
     epochs = int(run.metrics["best_epoch"])
-    return dataclasses.replace(config, settings={**config.settings, "epochs": epochs})
+    # What that run started from is not taken over.
+    swept = {k: v for k, v in config.departures.items() if k != configs.STARTED}
+    return dataclasses.replace(
+        config, settings={**config.settings, "epochs": epochs}, departures=swept
+    )
 
 
 def part_configs(config: Configuration) -> list[Configuration]:

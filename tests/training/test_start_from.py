@@ -113,6 +113,7 @@ def test_it_learns_in_fewer_epochs_and_has_a_folder_of_its_own(tree, newer, tmp_
     assert run.folder != cold_run.folder and run.done
     assert run.config["variant"] == f"start_from={source.name}"
     assert warm["valid"]["ndcg10"] > 1.5 * cold["valid"]["ndcg10"]
+    assert not launch.like(run).departures
     other = settings(model="cml", epochs=61, eval_every=60, dropout=0.0)
     _, another = train_run(other, tree, tmp_path)
     assert launched(short, newer, tmp_path, another)[1] != run
