@@ -8,6 +8,7 @@ import json
 from absl import flags
 
 from hyperml_tf import command_line
+from hyperml_tf.errors import InputError
 
 _RUN = flags.DEFINE_string("run", None, "The finished run in this folder is scored.")
 _FULL = flags.DEFINE_bool("full", False, "Items are ranked in the full catalogue.")
@@ -23,6 +24,11 @@ def main() -> None:
     from hyperml_tf.training import finished
 
     config, data, run = finished.open_run(_RUN.value, _DATA_DIR.value)
+    if not data.num_held_out:
+        raise InputError(
+            f"{_RUN.value} was trained on all data, so nothing is held out to score it "
+            "on; score the run whose settings it has"
+        )
     model = finished.restored(config, data, run)
     rank = protocol.full if _FULL.value else protocol.sampled
     print(json.dumps(rank(model, data, _SPLIT.value).summary(), indent=1))

@@ -44,6 +44,14 @@ def main() -> None:
         _OUTPUT.value,
         *(record[key] for key in ("model", "dataset", "users", "items", "index")),
     )
+    trained, held_out = record["training_interactions"], record["held_out_interactions"]
+    logging.info(
+        "trained on %s interactions; %s",
+        f"{trained:,}" if held_out else f"all {trained:,}",
+        f"{held_out:,} are held out: hyperml_tf.train --like={_RUN.value} takes all"
+        if held_out
+        else "none was held out",
+    )
 
 
 def run() -> None:

@@ -1,6 +1,7 @@
 """Trains one model on one dataset with one seed.
 
 python -m hyperml_tf.train --config=run_configs/games.py:cml --config.margin=0.2
+python -m hyperml_tf.train --like=runs/games/cml/0123456789ab/seed-0    on all data
 """
 
 from absl import flags, logging
@@ -13,6 +14,22 @@ _CONFIG = config_flags.DEFINE_config_file(
     None,
     "FILE[:MODEL] holds the settings; --config.FIELD=… changes one. With it, --help "
     "lists the model's fields.",
+)
+_ALL_DATA = flags.DEFINE_bool(
+    "all_data",
+    False,
+    "Nothing is held out, so nothing is validated: the last epoch is the model.",
+)
+_LIKE = flags.DEFINE_string(
+    "like",
+    None,
+    "The settings, seed and best epoch of the finished run in this folder take the "
+    "place of --config, on all data.",
+)
+_START_FROM = flags.DEFINE_string(
+    "start_from",
+    None,
+    "Users and items that the finished run in this folder knows start where it ended.",
 )
 _SEED = flags.DEFINE_integer(
     "seed", 0, "All randomness starts from this number.", lower_bound=0
@@ -52,17 +69,29 @@ _DATA_DIR, _RUNS_DIR = command_line.define_folders()
 def main() -> None:
     """Trains, or goes on where an earlier call was interrupted."""
     from hyperml_tf.data import prepared
-    from hyperml_tf.training import configuration, launch, strategy, trainer
+    from hyperml_tf.training import (
+        configuration,
+        finished,
+        launch,
+        origin,
+        strategy,
+        trainer,
+    )
 
-    if _CONFIG.value is None:
+    if (_CONFIG.value is None) == (_LIKE.value is None):
         raise configuration.ConfigError(
-            "--config=run_configs/DATASET.py[:MODEL] is missing"
+            "--config=run_configs/DATASET.py[:MODEL] is missing (or --like=RUN)"
+            if _CONFIG.value is None
+            else "give one of --config=FILE and --like=RUN, which has settings"
         )
+    like = None if _LIKE.value is None else finished.find(_LIKE.value, "--like")
     runtime.use_machine(_THREADS.value, _KERNEL.value)
     if _OP_DETERMINISM.value:
         runtime.use_op_determinism()
-    resolved = configuration.resolve(_CONFIG.value)
-    strategy.check(_STRATEGY.value, _KERNEL.value, resolved, _DEVICES.value)
+    resolved = launch.like(like) if like else configuration.resolve(_CONFIG.value)
+    seed = like.seed if like and not _SEED.present else _SEED.value
+    starts = _START_FROM.value is not None
+    strategy.check(_STRATEGY.value, _KERNEL.value, resolved, _DEVICES.value, starts)
     if _STRATEGY.value in ("multi_worker", "parameter_server"):
         command_line.join_cluster()
     distribution = strategy.connect(
@@ -71,6 +100,8 @@ def main() -> None:
     if distribution is None:  # this process served another
         return
     data = prepared.load(resolved.dataset, _DATA_DIR.value)
+    if _ALL_DATA.value or like:
+        data = data.unsplit()
     if data.users_with_few_negatives:
         logging.warning(
             "%d of %d held-out users have fewer than %d negatives (%d items): metrics "
@@ -86,7 +117,8 @@ def main() -> None:
         wait=_WAIT.value,
         distribution=distribution,
     )
-    launch.launch(resolved, data, _RUNS_DIR.value, _SEED.value, execution)
+    before = origin.find(_START_FROM.value, _DATA_DIR.value) if starts else None
+    launch.launch(resolved, data, _RUNS_DIR.value, seed, execution, before)
 
 
 def preload() -> None:

@@ -1,14 +1,17 @@
 """Interactions from a pandas frame, split and drawn by the functions of `data_prep`."""
 
+import dataclasses
+import pathlib
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from data_prep import errors, folder
 from data_prep.build import build
 from data_prep.interactions import Interactions as Rows
-from data_prep.parsers import table_values
+from data_prep.parsers import table, table_values
 from hyperml_tf.data.interactions import Interactions
 from hyperml_tf.errors import InputError
 
@@ -46,6 +49,47 @@ def split(
         items=None if items is None else _titles(items, prepared.item_ids),
         fingerprint=folder.fingerprint(prepared.arrays),
     )
+
+
+def unsplit(data: Interactions) -> Interactions:
+    """See `Interactions.unsplit`; as if `split` had held nothing out."""
+    everyone = np.arange(data.num_users, dtype=np.int32)
+    users = np.concatenate([data.train_user, everyone, everyone])
+    items = np.concatenate([data.train_item, data.valid_item, data.test_item])
+    users, items = users[items >= 0], items[items >= 0]
+    order = np.argsort(users, kind="stable")  # the held-out items are the last in time
+    arrays = {"train_user": users[order], "train_item": items[order]}
+    for name in ("valid_item", "test_item", "valid_negatives", "test_negatives"):
+        arrays[name] = np.full(getattr(data, name).shape, -1, np.int32)
+    return dataclasses.replace(data, **arrays, fingerprint=folder.fingerprint(arrays))
+
+
+def histories(
+    source: pd.DataFrame | str | pathlib.Path, user: str = "user", item: str = "item"
+) -> dict[str, list[str]]:
+    """Raw user id -> raw ids of the items, of a frame or table that has one a row.
+
+    Args:
+        source: a frame, or the path of a CSV, gzipped CSV or Parquet file.
+        user: column of the users.
+        item: column of the items.
+
+    Raises:
+        InputError: it cannot be read, or a column is missing.
+    """
+    try:
+        if isinstance(source, pd.DataFrame):
+            rows = _rows(source, Columns(user, item, IN_ORDER))
+        else:
+            asked = table.Columns(user, item, table.NO_TIME)
+            rows = table.read_table(pathlib.Path(source), asked)
+    except errors.InputError as error:
+        raise InputError(str(error)) from None
+    found: dict[str, list[str]] = {}
+    pairs = zip(rows.user.to_pylist(), rows.item.to_pylist(), strict=True)
+    for who, what in pairs:
+        found.setdefault(str(who), []).append(str(what))
+    return found
 
 
 def _rows(frame: pd.DataFrame, columns: Columns) -> Rows:
@@ -137,13 +181,13 @@ def _titles(items: pd.DataFrame, item_ids: list[str]) -> pd.DataFrame:
             "the frame of items needs a column 'item', and 'title' or 'genres'; it has "
             f"{', '.join(map(repr, items.columns[:12]))}"
         )
-    table = items.assign(item=items["item"].astype(str)).drop_duplicates("item")
-    table = table.set_index("item")[texts].reindex(item_ids)
-    if table.isna().all(axis=None):
+    titles = items.assign(item=items["item"].astype(str)).drop_duplicates("item")
+    titles = titles.set_index("item")[texts].reindex(item_ids)
+    if titles.isna().all(axis=None):
         raise InputError(
             f"the frame of items has none of the {len(item_ids):,} items: its column "
             f"'item' begins with {items['item'].iloc[0]!r}, the interactions' with "
             f"{item_ids[0]!r}"
         )
-    table = table.reindex(columns=["title", "genres"]).fillna("").astype(str)
-    return table.rename_axis("item").reset_index()
+    titles = titles.reindex(columns=["title", "genres"]).fillna("").astype(str)
+    return titles.rename_axis("item").reset_index()

@@ -90,8 +90,12 @@ class Interactions:
         return frames.split(frame, columns, items, hold_out, seed, name)
 
     @classmethod
-    def load(cls, folder: str | pathlib.Path) -> Interactions:
+    def load(cls, folder: str | pathlib.Path, hold_out: bool = True) -> Interactions:
         """The dataset of a folder that `python -m data_prep.prepare` wrote.
+
+        Args:
+            folder: the prepared folder.
+            hold_out: False puts the held-out items back into training, see `unsplit`.
 
         Raises:
             DataError: the folder is missing, of another format version, or damaged.
@@ -99,7 +103,14 @@ class Interactions:
         from hyperml_tf.data import prepared
 
         folder = pathlib.Path(folder)
-        return prepared.load(folder.name, folder.parent)
+        data = prepared.load(folder.name, folder.parent)
+        return data if hold_out else data.unsplit()
+
+    def unsplit(self) -> Interactions:
+        """The same interactions, all of them for training and none held out."""
+        from hyperml_tf.data import frames
+
+        return frames.unsplit(self)
 
     @property
     def num_users(self) -> int:
@@ -115,6 +126,11 @@ class Interactions:
     def row_splits(self) -> np.ndarray:
         """[U+1] int64: user u's training rows are row_splits[u]:row_splits[u+1]."""
         return np.searchsorted(self.train_user, np.arange(self.num_users + 1))
+
+    @property
+    def num_held_out(self) -> int:
+        """How many interactions are held out, for validation or for the test."""
+        return int((self.valid_item >= 0).sum() + (self.test_item >= 0).sum())
 
     @property
     def users_with_few_negatives(self) -> int:

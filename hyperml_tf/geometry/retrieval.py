@@ -5,9 +5,12 @@ model's score, and which costs no more than a difference and a sum in float64. S
 (`geometry.spaces`) are measures. Serving's tensors are float64.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import tensorflow as tf
+
+from hyperml_tf.geometry import midpoint
 
 
 class Measure(Protocol):
@@ -35,6 +38,9 @@ class Measure(Protocol):
 
     def centre(self, u: tf.Tensor, radius: tf.Tensor) -> tf.Tensor:
         """[..., D]: the point around which ScaNN finds what lies within `radius`."""
+
+    def midpoint(self, v: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+        """[..., D]: the middle of items [..., n, D] of weights [..., n]."""
 
     def values(self, keys: tf.Tensor, u: tf.Tensor) -> dict[str, tf.Tensor]:
         """What is shown for keys [...] of users [..., D]: scores, distances [...]."""
@@ -70,6 +76,10 @@ class InnerProduct:
         del radius
         return u
 
+    def midpoint(self, v, weights):
+        """The mean."""
+        return midpoint.mean(v, weights)
+
     def values(self, keys, u):
         """Scores u·v."""
         del u
@@ -81,8 +91,17 @@ class InnerProduct:
 
 
 class Points(NamedTuple):
-    """The users [U, D] and items [I, D] of a model in float64, and their measure."""
+    """The users and items of a model, in float64.
+
+    Attributes:
+        measure: how they are compared.
+        users: [U, D].
+        items: [I, D].
+        fold_in: points [B, D] of users who were not in training, from the points
+            [B, n, D] of their items and weights [B, n], 1 where an item is, else 0.
+    """
 
     measure: Measure
     users: tf.Tensor
     items: tf.Tensor
+    fold_in: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]

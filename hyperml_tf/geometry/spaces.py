@@ -13,7 +13,7 @@ import dataclasses
 
 import tensorflow as tf
 
-from hyperml_tf.geometry import lift, poincare
+from hyperml_tf.geometry import lift, midpoint, poincare
 
 #: How a row moves: "projection" moves in ambient coordinates, then projects, as the
 #: paper does; "exp" moves along the geodesic, Eq. 7.
@@ -109,6 +109,10 @@ class Space:
         """The user."""
         del radius
         return u
+
+    def midpoint(self, v: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+        """The mean."""
+        return midpoint.mean(v, weights)
 
     def values(self, keys: tf.Tensor, u: tf.Tensor) -> dict[str, tf.Tensor]:
         """Scores -‖u-v‖², as of CML, and distances."""
@@ -206,6 +210,10 @@ class PoincareBall(Space):
     def centre(self, u, radius):
         """The Euclidean centre of the hyperbolic ball of this radius around u."""
         return lift.shifted_centre(u, radius, self.c)
+
+    def midpoint(self, v, weights):
+        """As `midpoint.gyromidpoint`."""
+        return midpoint.gyromidpoint(v, weights, self.c)
 
     def values(self, keys, u):
         """Scores -d_c(u, v), and distances."""

@@ -1,4 +1,4 @@
-"""The one interface of the recommenders, and what the triplet models share."""
+"""The one interface of the recommenders."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -10,8 +10,8 @@ import tf_keras as keras
 from hyperml_tf.data.interactions import Interactions
 from hyperml_tf.data.triplets import Share
 from hyperml_tf.errors import InputError
-from hyperml_tf.geometry.retrieval import Measure, Points
-from hyperml_tf.layers import PartOfStep, RowDropout, RowEmbedding
+from hyperml_tf.geometry.retrieval import Points
+from hyperml_tf.layers import PartOfStep, RowEmbedding
 from hyperml_tf.models.options import constructor_defaults
 from hyperml_tf.optimizers import LazyAdam, in_their_spaces
 
@@ -49,9 +49,12 @@ class Recommender(keras.Model):
         terms: names of the terms that `train_loss` returns.
         kernel: what takes the place of `step`, see there; None for `step` itself.
         item_biases: [I, 1] table of a model that adds them to its scores, else None.
+        folds_in_by: what stands for a user who was not in training, known by items
+            alone, in words; "" for a model that needs the user in training.
     """
 
     terms: tuple[str, ...] = ("total",)
+    folds_in_by = ""
 
     def __new__(cls, *args, **kwargs):
         """Keeps the keywords that the constructor is given, for `get_config`."""
@@ -110,6 +113,24 @@ class Recommender(keras.Model):
         """Values [B, I] float64 that order the catalogue as `score` does."""
         raise NotImplementedError
 
+    def score_histories(self, items: tf.Tensor) -> tf.Tensor:
+        """`score_all` of users who were not in training, from their items alone.
+
+        Args:
+            items: [B, n] int32 rows of each user's items, each of them once, in any
+                order, padded with I.
+
+        Returns:
+            Values [B, I] float64 that order the catalogue.
+
+        Raises:
+            InputError: the model cannot.
+        """
+        raise InputError(
+            f"{type(self).__name__} needs a user in training: nothing but its training "
+            "gives a user's part in its scores; train it again with the new users"
+        )
+
     def train_loss(
         self,
         users: tf.Tensor,
@@ -152,6 +173,34 @@ class Recommender(keras.Model):
                 f"the model was made for {self.num_users} users and {self.num_items} "
                 "items; give it the dataset that it was made for"
             )
+
+    def row_tables(self) -> Mapping[str, Sequence[tf.Variable]]:
+        """Trained tables with a row for each of the "users", or of the "items"."""
+        return {}
+
+    def carry_over(self, other: "Recommender", rows: Mapping[str, np.ndarray]) -> None:
+        """Takes the weights of another model of this kind and of the same options.
+
+        Args:
+            other: of other numbers of users and items.
+            rows: "users" [U] and "items" [I] -> the row in `other`; below 0 for those
+                that it does not have, whose rows stay as they are.
+        """
+        mine, theirs = self.row_tables(), other.row_tables()
+        for side, row in rows.items():
+            known = row >= 0
+            for table, source in zip(mine[side], theirs[side], strict=True):
+                values = table.numpy()
+                values[known] = source.numpy()[row[known]]
+                table.assign(values)
+        for weight, source in zip(
+            self._weights_beside_tables(), other._weights_beside_tables(), strict=True
+        ):
+            weight.assign(source)
+
+    def _weights_beside_tables(self) -> list[tf.Variable]:
+        tables = {v.ref() for side in self.row_tables().values() for v in side}
+        return [v for v in self.trainable_variables if v.ref() not in tables]
 
     def check_finite(self) -> None:
         """Refuses a model whose training left the numbers that can be computed with.
@@ -246,142 +295,6 @@ class Recommender(keras.Model):
     def metrics(self):
         """The means of the loss terms, reset by Keras at every epoch."""
         return self.term_means
-
-
-class TableRecommender(Recommender):
-    """A triplet model with one table for users and one for items.
-
-    Subclasses also give `measure`, or a `score_all` of their own.
-
-    With item biases b, which the paper's models do not have, a score is u·v + b or,
-    for distances, -d² + b, and losses are on these scores. They start at 0; neither
-    dropout nor L2 touches them.
-
-    Args:
-        num_users: U.
-        num_items: I.
-        dim: D.
-        init_scale: α of the initialiser U(-α, α); None: `initial_scale`.
-        dropout: rate at which coordinates of looked-up rows are zeroed in training.
-        negative_choice: which of several negatives per positive make triplets:
-            "each" of them, or the "hardest", the one that scores highest.
-        item_bias: whether items have biases.
-        embedding: layer class of the tables; a subclass's choice, not a user's.
-        **options: see `Recommender`.
-
-    Attributes:
-        measure: what orders the items of a user as `score` does without biases, from
-            their `points`; None where nothing does.
-    """
-
-    measure: Measure | None = None
-
-    def __init__(
-        self,
-        num_users: int,
-        num_items: int,
-        *,
-        dim: int = 64,
-        init_scale: float | None = None,
-        dropout: float = 0.5,
-        negative_choice: str = "each",
-        item_bias: bool = False,
-        embedding: Callable[..., RowEmbedding] = RowEmbedding,
-        **options,
-    ):
-        super().__init__(num_users, num_items, **options)
-        seeds = spawn_seeds(self.seed, 6)
-        if init_scale is None:
-            init_scale = self.initial_scale(dim)
-        self.user_table = embedding(
-            num_users, dim, init_scale, seed=seeds[0], name="users"
-        )
-        self.item_table = embedding(
-            num_items, dim, init_scale, seed=seeds[1], name="items"
-        )
-        self.user_dropout = RowDropout(dropout, seeds[2])
-        self.item_dropout = RowDropout(dropout, seeds[3])
-        self.weight_seeds = seeds[4:]
-        self.negative_choice = negative_choice
-        if item_bias:
-            # A table of its own, so that a step touches its rows alone.
-            self.item_biases = RowEmbedding(num_items, 1, 0.0, name="item_biases")
-
-    def arrange(self, users, pos_items, neg_items, chosen_later=False):
-        """Triplets [B'] from batches with one negative [B] or several [B, n]."""
-        if len(neg_items.shape) == 1:
-            return users, pos_items, neg_items
-        if self.negative_choice == "hardest":
-            if chosen_later:
-                return users, pos_items, neg_items
-            scores = self.score(users[:, tf.newaxis], neg_items)
-            hardest = tf.argmax(scores, axis=1)
-            return users, pos_items, tf.gather(neg_items, hardest, batch_dims=1)
-        each = tf.shape(neg_items)[1]
-        return (
-            tf.repeat(users, each),
-            tf.repeat(pos_items, each),
-            tf.reshape(neg_items, [-1]),
-        )
-
-    def triplet_rows(self, users, pos_items, neg_items, step):
-        """Rows [B, D] of users, positives and negatives, masked if training.
-
-        Both item lookups are one gather, so the item table's gradient is one
-        `IndexedSlices`.
-        """
-        user = self.user_table(users)
-        item = self.item_table(tf.concat([pos_items, neg_items], axis=0))
-        if step is not None:
-            user = self.user_dropout(user, step)
-            item = self.item_dropout(item, step, blocks=2)
-        pos_item, neg_item = tf.split(item, 2)
-        return user, pos_item, neg_item
-
-    @property
-    def tables(self) -> list[tf.Variable]:
-        """The table of the users and that of the items."""
-        return [self.user_table.table, self.item_table.table]
-
-    def biases(self, items: tf.Tensor) -> tf.Tensor:
-        """b [...] of items [...]; 0 for a model without."""
-        if self.item_biases is None:
-            return tf.constant(0.0)
-        return tf.squeeze(self.item_biases(items), axis=-1)
-
-    def points(self, rows: tf.Tensor) -> tf.Tensor:
-        """Points [..., D] of rows [..., D] of a table, masked or not."""
-        return rows
-
-    def retrieval_points(self):
-        """Those of both tables.
-
-        None with item biases: -d² + b on a ball is the order of no inner product, and
-        for the other models an index of their own would be needed.
-        """
-        if self.measure is None or self.item_biases is not None:
-            return None
-        users = self._user_points(tf.range(self.num_users))
-        return Points(self.measure, users, self._item_points())
-
-    def score_all(self, users):
-        """Inner products of vectors that `measure` lifts, plus b; [B, I]."""
-        if self.measure is None:
-            raise NotImplementedError
-        query = self.measure.lift_query(self._user_points(users))
-        item = self.measure.lift_item(self._item_points())
-        return tf.matmul(query, item, transpose_b=True) + self._all_biases()
-
-    def _user_points(self, users: tf.Tensor) -> tf.Tensor:
-        """[B, D] float64 points of users [B]."""
-        return self.points(tf.cast(self.user_table(users), tf.float64))
-
-    def _item_points(self) -> tf.Tensor:
-        """[I, D] float64 points of the whole catalogue."""
-        return self.points(tf.cast(self.item_table.table, tf.float64))
-
-    def _all_biases(self) -> tf.Tensor:
-        return tf.cast(self.biases(tf.range(self.num_items)), tf.float64)
 
 
 def as_matrix(neg_items: tf.Tensor) -> tf.Tensor:

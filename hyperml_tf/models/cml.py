@@ -5,7 +5,7 @@ import tensorflow as tf
 from hyperml_tf.geometry.spaces import UnitBall
 from hyperml_tf.layers import PullPushLoss, UnitBallEmbedding
 from hyperml_tf.layers.embedding import SERIALIZABLE
-from hyperml_tf.models.base import FusedStep, TableRecommender, as_matrix
+from hyperml_tf.models.base import FusedStep, as_matrix
 from hyperml_tf.models.definition import Definition
 from hyperml_tf.models.options import (
     ITEM_BIAS,
@@ -15,6 +15,7 @@ from hyperml_tf.models.options import (
     TRIPLETS,
     Option,
 )
+from hyperml_tf.models.table_model import TableRecommender
 
 
 def squared_euclidean(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
@@ -49,6 +50,7 @@ class CML(TableRecommender):
     """
 
     measure = UnitBall()
+    folds_in_by = "the mean of the items, at the users' median norm"
 
     def __init__(
         self,

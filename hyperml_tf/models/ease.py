@@ -64,9 +64,9 @@ class EASE(ItemItemRecommender):
             )
         self._weights.assign(_weights_of(inverse))
 
-    def score_all(self, users):
-        """X_u W of users [B], [B, I] float64."""
-        return self._products(users, self._weights)
+    def products(self, histories):
+        """[B, I] float64."""
+        return self._by_dense(histories, self._weights)
 
 
 def _weights_of(inverse: np.ndarray) -> np.ndarray:

@@ -2,13 +2,14 @@
 
 import tensorflow as tf
 
-from hyperml_tf.geometry import lift, poincare
+from hyperml_tf.geometry import lift, midpoint, poincare
 from hyperml_tf.layers import GyrovectorDistance
 from hyperml_tf.layers.embedding import SERIALIZABLE
-from hyperml_tf.models.base import FusedStep, TableRecommender
+from hyperml_tf.models.base import FusedStep
 from hyperml_tf.models.definition import Definition
 from hyperml_tf.models.hyperml import points_of_tangents
 from hyperml_tf.models.options import CURVATURE, TRAINING, TRIPLETS, Option
+from hyperml_tf.models.table_model import TableRecommender
 
 
 @SERIALIZABLE
@@ -31,6 +32,7 @@ class HyperbolicMF(TableRecommender):
     """
 
     terms = ("total", "bpr")
+    folds_in_by = "the gyromidpoint of the items, at the users' median norm"
 
     def __init__(
         self,
@@ -74,11 +76,15 @@ class HyperbolicMF(TableRecommender):
         norms = sum(map(self._squared_norm, points))
         return {"total": bpr + self.origin_weight * tf.reduce_mean(norms), "bpr": bpr}
 
-    def score_all(self, users):
+    def score_points(self, points):
         """s(u, v) + b by way of distances: no inner product orders items so."""
-        users, items = self._user_points(users), self._item_points()
-        squared = tf.square(lift.distances(users, items, self.c))
+        items = self.item_points()
+        squared = tf.square(lift.distances(points, items, self.c))
         return self._all_biases() - (squared - self._squared_norm(items)) / 2
+
+    def midpoint(self, points, weights):
+        """The gyromidpoint."""
+        return midpoint.gyromidpoint(points, weights, self.c)
 
     def fused_step(self):
         """By the kernel's "hyperts" with another score and no distortion."""

@@ -13,7 +13,7 @@ from hyperml_tf.layers import (
     PullPushLoss,
 )
 from hyperml_tf.layers.embedding import SERIALIZABLE
-from hyperml_tf.models.base import FusedStep, TableRecommender
+from hyperml_tf.models.base import FusedStep
 from hyperml_tf.models.definition import Definition
 from hyperml_tf.models.options import (
     CURVATURE,
@@ -25,6 +25,7 @@ from hyperml_tf.models.options import (
     Option,
     paper,
 )
+from hyperml_tf.models.table_model import TableRecommender
 
 
 class _HyperbolicRecommender(TableRecommender):
@@ -41,6 +42,7 @@ class _HyperbolicRecommender(TableRecommender):
     """
 
     terms = ("total", "pull_push", "distortion")
+    folds_in_by = "the gyromidpoint of the items, at the users' median norm"
 
     def __init__(
         self,
@@ -87,12 +89,12 @@ class _HyperbolicRecommender(TableRecommender):
         total = pull_push + self.distortion_weight * distortion
         return {"total": total, "pull_push": pull_push, "distortion": distortion}
 
-    def score_all(self, users):
+    def score_points(self, points):
         """Inner products; with item biases -d_c(u, v)² + b, which none of them is."""
         if self.item_biases is None:
-            return super().score_all(users)
-        users, items = self._user_points(users), self._item_points()
-        return self._all_biases() - tf.square(lift.distances(users, items, self.c))
+            return super().score_points(points)
+        distances = lift.distances(points, self.item_points(), self.c)
+        return self._all_biases() - tf.square(distances)
 
     def _fused(self, model: str) -> FusedStep:
         settings = {

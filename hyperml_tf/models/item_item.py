@@ -20,6 +20,8 @@ class ItemItemRecommender(Recommender):
         **options: see `Recommender`.
     """
 
+    folds_in_by = "the items themselves, as of users in training"
+
     def __init__(self, num_users: int, num_items: int, **options):
         super().__init__(num_users, num_items, **options)
         self._history = growing([], tf.int32, "history")
@@ -35,6 +37,18 @@ class ItemItemRecommender(Recommender):
 
     def fit_weights(self, interactions: Interactions) -> None:
         """Computes W."""
+        raise NotImplementedError
+
+    def score_all(self, users):
+        """[B, I] float64."""
+        return self.products(self._histories(users))
+
+    def score_histories(self, items):
+        """As `score_all` of users who have these items in training."""
+        return self.products(tf.ragged.boolean_mask(items, items < self.num_items))
+
+    def products(self, histories: tf.RaggedTensor) -> tf.Tensor:
+        """X W [B, I] float64 of rows X of users with items [B, (items)]."""
         raise NotImplementedError
 
     def score(self, users, items):
@@ -53,14 +67,13 @@ class ItemItemRecommender(Recommender):
         places = tf.ragged.range(first, last)
         return places.with_flat_values(tf.gather(self._history, places.flat_values))
 
-    def _products(self, users: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-        """X_u W [B, I] float64 of users [B] and a dense W [I, I]; 0 without W."""
-        histories = self._histories(users)
+    def _by_dense(self, histories: tf.RaggedTensor, weights: tf.Tensor) -> tf.Tensor:
+        """X W [B, I] float64 of items [B, (items)] and a dense W [I, I]; 0 without."""
         items = tf.cast(histories.flat_values, tf.int64)
         own = tf.SparseTensor(
             tf.stack([histories.value_rowids(), items], axis=1),
             tf.ones_like(items, weights.dtype),
-            [tf.cast(tf.size(users), tf.int64), self.num_items],
+            [tf.cast(histories.nrows(), tf.int64), self.num_items],
         )
         scores = tf.cond(
             tf.size(weights) > 0,

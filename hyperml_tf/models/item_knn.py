@@ -64,15 +64,15 @@ class ItemKNN(ItemItemRecommender):
         self._splits.assign(weights.indptr)
         self._values.assign(weights.data)
 
-    def score_all(self, users):
+    def products(self, histories):
         """[B, I] float64."""
         return tf.cond(
             tf.size(self._dense) > 0,
-            lambda: self._products(users, self._dense),
-            lambda: self._sums(users),
+            lambda: self._by_dense(histories, self._dense),
+            lambda: self._sums(histories),
         )
 
-    def _sums(self, users):
+    def _sums(self, histories):
         """One user at a time: the neighbours of a block of them might not fit."""
 
         def sum_over(items):
@@ -86,7 +86,7 @@ class ItemKNN(ItemItemRecommender):
             )
 
         spec = tf.TensorSpec([self.num_items], tf.float64)
-        return tf.map_fn(sum_over, self._histories(users), fn_output_signature=spec)
+        return tf.map_fn(sum_over, histories, fn_output_signature=spec)
 
 
 def similarities(

@@ -5,9 +5,10 @@ import tf_keras as keras
 
 from hyperml_tf.layers import PullPushLoss, UnitBallEmbedding
 from hyperml_tf.layers.embedding import SERIALIZABLE
-from hyperml_tf.models.base import FusedStep, TableRecommender
+from hyperml_tf.models.base import FusedStep
 from hyperml_tf.models.definition import Definition
 from hyperml_tf.models.options import PULL_PUSH, TRAINING, TRIPLETS, Option
+from hyperml_tf.models.table_model import TableRecommender
 
 
 @SERIALIZABLE
@@ -92,7 +93,7 @@ class LRML(TableRecommender):
 
         user = self.user_table(users)
         moved = tf.cast(tf.map_fn(translation, user), tf.float64)
-        user, item = tf.cast(user, tf.float64), self._item_points()
+        user, item = tf.cast(user, tf.float64), self.item_points()
         gap = (
             tf.reduce_sum(user * user, axis=-1)[:, tf.newaxis]
             - 2 * tf.matmul(user, item, transpose_b=True)
@@ -123,7 +124,12 @@ DEFINITIONS = (
         options=(
             *TRAINING,
             *PULL_PUSH,
-            Option("memory_size", "The number of memory slots.", range=(1, 10_000)),
+            Option(
+                "memory_size",
+                "The number of memory slots.",
+                range=(1, 10_000),
+                shapes_weights=True,
+            ),
             *TRIPLETS,
         ),
         table=2,

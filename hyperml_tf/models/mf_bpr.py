@@ -4,9 +4,10 @@ import tensorflow as tf
 
 from hyperml_tf.geometry.retrieval import InnerProduct
 from hyperml_tf.layers.embedding import SERIALIZABLE
-from hyperml_tf.models.base import FusedStep, TableRecommender
+from hyperml_tf.models.base import FusedStep
 from hyperml_tf.models.definition import Definition
 from hyperml_tf.models.options import L2, TRAINING, TRIPLETS
+from hyperml_tf.models.table_model import TableRecommender
 
 
 @SERIALIZABLE
@@ -24,6 +25,7 @@ class MFBPR(TableRecommender):
 
     terms = ("total", "bpr")
     measure = InnerProduct()
+    folds_in_by = "the mean of the items, at the users' median norm"
 
     def __init__(
         self,

@@ -56,6 +56,7 @@ class Option:
         off: the value at which a model does without the option. So it does not enter
             the hash, and a new option does not orphan older runs.
         kind: type of the values, where the default is None.
+        shapes_weights: whether weights trained at one value are of no use at another.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Option:
     grid: Grid | None = None
     off: Any = NEVER
     kind: type = float
+    shapes_weights: bool = False
 
     def check(self, value: Any) -> None:
         """Refuses an impossible value.
@@ -123,6 +125,7 @@ DIM = Option(
     "The dimension of a row of the tables.",
     range=(1, 4096),
     grid=paper(32, 64, 128),
+    shapes_weights=True,
 )
 SELECT_BY = Option(
     "select_by",
@@ -198,6 +201,7 @@ ITEM_BIAS = Option(
     "item_bias",
     "Whether items have biases that add to their scores; not in the paper.",
     off=False,
+    shapes_weights=True,
 )
 
 #: What models that learn from triplets have in common.
@@ -241,7 +245,10 @@ L2 = Option(
     grid=ours(0.0, 0.001, 0.003, 0.01, 0.03, 0.1),
 )
 CURVATURE = Option(
-    "c", "The ball has the curvature -c; 0 is flat space.", range=(0.0, 1e6)
+    "c",
+    "The ball has the curvature -c; 0 is flat space.",
+    range=(0.0, 1e6),
+    shapes_weights=True,
 )
 
 #: How rows that are points of the Poincaré ball are moved.

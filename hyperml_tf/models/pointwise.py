@@ -77,6 +77,11 @@ class _PointwiseRecommender(Recommender):
         layer.build((None, inputs))
         return layer
 
+    def row_tables(self):
+        """Of the model, or of both its parts."""
+        users, items = self.tables
+        return {"users": [users.table], "items": [items.table]}
+
     def features(self, users, items, step=None):
         """Hidden features [..., F] of pairs [...], broadcast, and the pairs' rows."""
         raise NotImplementedError
@@ -213,6 +218,11 @@ class NCF(_PointwiseRecommender):
         hidden = self.dim + self.mlp.pyramid[-1].units
         self.head = self._dense(hidden, 1, None)
 
+    def row_tables(self):
+        """Those of both parts."""
+        parts = self.gmf.row_tables(), self.mlp.row_tables()
+        return {side: [*parts[0][side], *parts[1][side]] for side in parts[0]}
+
     def features(self, users, items, step=None):
         """Features of both parts, side by side."""
         product, gmf_rows = self.gmf.features(users, items, step)
@@ -246,7 +256,11 @@ _SHARED = (
 )
 # The paper chooses among 3, 4, 5 for MLP; its NCF has three.
 _LAYERS = Option(
-    "layers", "The number of ReLU layers.", range=(1, 10), grid=ours(3, 4, 5)
+    "layers",
+    "The number of ReLU layers.",
+    range=(1, 10),
+    grid=ours(3, 4, 5),
+    shapes_weights=True,
 )
 _GMF = Definition("gmf", "GMF", GMF, options=_SHARED)
 _MLP = Definition("mlp", "MLP", MLP, options=(*_SHARED, _LAYERS), table=2)

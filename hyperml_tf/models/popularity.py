@@ -16,6 +16,8 @@ class Popularity(Recommender):
     Call `adapt` once; there is nothing to train.
     """
 
+    folds_in_by = "nothing: everyone gets one order"
+
     def __init__(self, num_users: int, num_items: int, **options):
         super().__init__(num_users, num_items, **options)
         self.counts = self.add_weight(
@@ -39,6 +41,10 @@ class Popularity(Recommender):
     def score_all(self, users):
         """The counts, once per user."""
         return tf.tile(self.counts[tf.newaxis], [tf.size(users), 1])
+
+    def score_histories(self, items):
+        """Likewise."""
+        return tf.tile(self.counts[tf.newaxis], [tf.shape(items)[0], 1])
 
 
 DEFINITIONS = (

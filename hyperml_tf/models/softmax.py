@@ -23,9 +23,10 @@ from hyperml_tf.layers.shared_negatives import (
     SharedNegatives,
     SharedSoftmaxLoss,
 )
-from hyperml_tf.models.base import FusedStep, TableRecommender
+from hyperml_tf.models.base import FusedStep
 from hyperml_tf.models.definition import Definition
 from hyperml_tf.models.options import CURVATURE, ITEM_BIAS, L2, TRAINING, Option, ours
+from hyperml_tf.models.table_model import TableRecommender
 
 SIMILARITIES = ("distance", "dot")
 PLACES = ("sphere", "clipped", "tangent", "ball")
@@ -67,6 +68,7 @@ class SoftmaxRecommender(TableRecommender):
     """
 
     terms = ("total", "softmax")
+    folds_in_by = "the midpoint of the items, at the users' median norm"
 
     def __init__(
         self,
@@ -244,12 +246,12 @@ class SoftmaxRecommender(TableRecommender):
             axis=0,
         )
 
-    def score_all(self, users):
+    def score_points(self, points):
         """Inner products; with item biases -d_c(u, v)² + b, which none of them is."""
         if self.similarity == "dot" or self.by_distance:
-            return super().score_all(users)
-        users, items = self._user_points(users), self._item_points()
-        return self._all_biases() - tf.square(lift.distances(users, items, self.c))
+            return super().score_points(points)
+        distances = lift.distances(points, self.item_points(), self.c)
+        return self._all_biases() - tf.square(distances)
 
     def fused_step(self):
         """By the op of its own."""
@@ -389,7 +391,11 @@ DEFINITIONS = (
         options=(
             *_SOFTMAX,
             _TEMPERATURE.having(grid=ours(0.1, 0.15, 0.2, 0.3)),
-            Option("cosine", "Whether scores are cosines; otherwise, products."),
+            Option(
+                "cosine",
+                "Whether scores are cosines; otherwise, products.",
+                shapes_weights=True,
+            ),
         ),
         reference=True,
     ),
@@ -406,11 +412,13 @@ DEFINITIONS = (
                 "What the softmax is of: -d², or the product of points (a control).",
                 choices=SIMILARITIES,
                 off="distance",
+                shapes_weights=True,
             ),
             Option(
                 "points",
                 "Where points lie: on a sphere, in it, at exp_0 of rows, in the ball.",
                 choices=PLACES,
+                shapes_weights=True,
             ),
             Option(
                 "radius",

@@ -40,25 +40,36 @@ _OF_PROCESS = ("commit", "device", "kernel")
 
 
 class Collected(NamedTuple):
-    """Rows of the runs that could be read, these runs, and why others could not."""
+    """What a report takes from finished runs.
+
+    Attributes:
+        rows: of the runs that could be read.
+        runs: these.
+        skipped: which could not, and why.
+        unscored: runs on all data, which have no metrics.
+    """
 
     rows: pd.DataFrame
     runs: list[Run]
     skipped: list[str]
+    unscored: list[Run]
 
 
 def collect(runs: Iterable[Run]) -> Collected:
     """Rows of finished runs; a run with torn or absent files is left out by name."""
-    rows, readable, skipped = [], [], []
+    rows, readable, skipped, unscored = [], [], [], []
     for run in runs:
         try:
+            if run.on_all_data:
+                unscored.append(run)
+                continue
             rows.append(_row(run))
             readable.append(run)
         except KeyError as error:
             skipped.append(f"{run.folder}: no {error.args[0]!r} in its files")
         except (OSError, InputError, TypeError, AttributeError) as error:
             skipped.append(f"{run.folder}: {error}")
-    return Collected(_frame(rows), readable, skipped)
+    return Collected(_frame(rows), readable, skipped, unscored)
 
 
 def _row(run: Run) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import json
 import pathlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,21 +19,27 @@ RECORD, ITEMS = "export.json", "items.csv"
 _USERS_PER_REQUEST = 256
 _LONGEST_TITLE = 48
 
+#: Raw ids of users, or for users who were not in training what they are called and the
+#: raw ids of their items.
+Asked = Sequence[str] | Mapping[str, Sequence[str]]
+
 
 class Answer(NamedTuple):
     """What is recommended to one user.
 
     Attributes:
         user: raw id.
-        is_known: whether the model knows the user; the items are else the most
-            popular ones, with NaN for score.
+        is_known: whether the model knows the user, or an item of the history; the
+            items are else the most popular ones, with NaN for score.
         items: columns rank (from 1), item, score and, if the model measures distance,
             distance; title and genres where the dataset has them.
+        unknown_items: how many items of the history the model does not know.
     """
 
     user: str
     is_known: bool
     items: pd.DataFrame
+    unknown_items: int = 0
 
 
 class Exported:
@@ -72,15 +78,21 @@ class Exported:
             self._titles = table.set_index("item")
 
     def answers(
-        self, users: Sequence[str], k: int, exclude_seen: bool = True
+        self, users: Asked, k: int, exclude_seen: bool = True
     ) -> Iterator[Answer]:
         """What is recommended to each user, one after the other.
 
         Args:
-            users: raw ids.
+            users: raw ids, or histories.
             k: items of each; fewer come where fewer are left.
             exclude_seen: leave out what the user is known to have touched.
+
+        Raises:
+            InputError: the model has no answer to histories.
         """
+        if isinstance(users, Mapping):
+            yield from self._answers_for(users, k, exclude_seen)
+            return
         ask = self._model.signatures["recommend"]
         for start in range(0, len(users), _USERS_PER_REQUEST):
             block = list(users[start : start + _USERS_PER_REQUEST])
@@ -88,6 +100,34 @@ class Exported:
             raw = [user.encode("utf-8", "surrogateescape") for user in block]
             answer = ask(
                 user_ids=tf.constant(raw),
+                k=tf.constant(k),
+                exclude_seen=tf.constant(exclude_seen),
+            )
+            arrays = {name: tensor.numpy() for name, tensor in answer.items()}
+            for row, user in enumerate(block):
+                yield self._answer(user, {n: array[row] for n, array in arrays.items()})
+
+    def _answers_for(
+        self, histories: Mapping[str, Sequence[str]], k: int, exclude_seen: bool
+    ) -> Iterator[Answer]:
+        if "recommend_for_items" not in self._model.signatures:
+            way = self.record.get("new_users", "none: the export is older than this")
+            raise InputError(
+                f"{self.record['model']} on {self.record['dataset']} answers for users "
+                f"in training alone ({way}); train again with the new users, or export "
+                "a model of another kind"
+            )
+        ask = self._model.signatures["recommend_for_items"]
+        users = list(histories)
+        for start in range(0, len(users), _USERS_PER_REQUEST):
+            block = users[start : start + _USERS_PER_REQUEST]
+            items = [
+                [item.encode("utf-8", "surrogateescape") for item in histories[user]]
+                for user in block
+            ]
+            padded = tf.ragged.constant(items, tf.string, ragged_rank=1).to_tensor("")
+            answer = ask(
+                item_ids=padded,
                 k=tf.constant(k),
                 exclude_seen=tf.constant(exclude_seen),
             )
@@ -104,12 +144,11 @@ class Exported:
         if self._titles is not None:
             known = self._titles.reindex(items).fillna("")
             columns |= {name: known[name].to_numpy() for name in known}
-        return Answer(user, bool(answer["known_users"]), pd.DataFrame(columns))
+        unknown = int(answer.get("unknown_items", 0))
+        return Answer(user, bool(answer["known_users"]), pd.DataFrame(columns), unknown)
 
-    def tables(
-        self, users: Sequence[str], k: int, exclude_seen: bool = True
-    ) -> Iterator[str]:
-        """One table of recommendations per user, as text."""
+    def tables(self, users: Asked, k: int, exclude_seen: bool = True) -> Iterator[str]:
+        """One table of recommendations per user, as text; arguments as of `answers`."""
         model = self.record["model"]
         model = DEFINITIONS[model].title if model in DEFINITIONS else model
         source = f"{model} on {self.record['dataset']}"
@@ -118,6 +157,8 @@ class Exported:
             table, user = answer.items, answer.user
             if answer.is_known:
                 head = f"user {user}: {source}, seen items {seen}"
+                if isinstance(users, Mapping):
+                    head += _placed(len(users[user]), answer.unknown_items)
                 # A distance says more than its negation.
                 hidden = ["score"] if "distance" in table else []
             else:
@@ -127,31 +168,49 @@ class Exported:
             yield "\n".join([head, *_aligned(shown)])
 
 
+def _placed(items: int, unknown: int) -> str:
+    """By how many items a new user was placed, in words."""
+    said = (
+        f", by {items - unknown} of {items} items" if unknown else f", by {items} items"
+    )
+    return f"{said}; the others are not in the catalogue" if unknown else said
+
+
 def recommend(
     model: Exported | str | pathlib.Path,
-    users: Iterable[object],
+    users: Iterable[object] | None = None,
     k: int = 10,
     exclude_seen: bool = True,
+    histories: Mapping[object, Iterable[object]] | pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """What an exported model recommends to users.
+    """What an exported model recommends to users, or to new users by their items.
 
     Args:
         model: an export, or its folder.
-        users: raw ids.
+        users: raw ids of users who were in training.
         k: items of each user; fewer come where fewer are left.
         exclude_seen: leave out what a user is known to have touched.
+        histories: in the place of `users`, what a new user is called -> raw ids of the
+            items that the user touched, or a frame with the columns user and item.
+            Items that the model does not know are left out.
 
     Returns:
         One row an item: user, rank (from 1), item, score (higher is better) and title,
         where the dataset has titles. A user whom the model does not know gets the most
-        popular items, with NaN for score.
+        popular items, with NaN for score; so does a new one without a known item.
 
     Raises:
         InputError: the folder is not an export or cannot be loaded here, `users` are
-            not raw ids, or k is out of range.
+            not raw ids, k is out of range, or the model cannot answer for new users.
     """
     exported = model if isinstance(model, Exported) else Exported(model)
-    asked = _raw_ids(users)
+    asked: Asked
+    if users is not None and histories is None:
+        asked = _raw_ids(users)
+    elif histories is not None and users is None:
+        asked = _histories(histories)
+    else:
+        raise InputError("give one of users=[…] and histories={…}")
     if isinstance(k, bool) or int(k) != k or not 1 <= k < 1 << 31:
         raise InputError(f"k must be a whole number in [1, {(1 << 31) - 1}], got {k}")
     frames = [
@@ -161,6 +220,23 @@ def recommend(
     columns = ["user", "rank", "item", "score", "title"]
     table = pd.concat(frames or [pd.DataFrame(columns=columns[:4])], ignore_index=True)
     return table[[name for name in columns if name in table]]
+
+
+def _histories(
+    histories: Mapping[object, Iterable[object]] | pd.DataFrame,
+) -> dict[str, list[str]]:
+    """Users and items as text, as `Interactions.from_dataframe` has them."""
+    if isinstance(histories, pd.DataFrame):
+        from hyperml_tf.data import frames
+
+        return frames.histories(histories)
+    if not isinstance(histories, Mapping):
+        raise InputError(
+            "histories must be a dictionary of user -> items, or a frame with the "
+            f"columns user and item; got a {type(histories).__name__}"
+        )
+    users = _raw_ids(histories)
+    return dict(zip(users, map(_raw_ids, histories.values()), strict=True))
 
 
 def _raw_ids(users: Iterable[object]) -> list[str]:
@@ -211,7 +287,24 @@ def _aligned(answer: pd.DataFrame) -> Iterator[str]:
         yield "  ".join(cells).rstrip()
 
 
-def read_users(path: str) -> list[str]:
+def read_histories(path: str, user: str, item: str) -> dict[str, list[str]]:
+    """What new users touched: user -> raw ids of items.
+
+    A CSV, gzipped CSV or Parquet file has a row for each, with the columns `user` and
+    `item`. Any other file is one user's list, an item a line, and the user is called
+    as the file.
+
+    Raises:
+        InputError: it cannot be read, or there is no item in it.
+    """
+    if path.lower().endswith((".csv", ".csv.gz", ".parquet")):
+        from hyperml_tf.data import frames
+
+        return frames.histories(path, user, item)
+    return {pathlib.Path(path).stem: read_ids(path, "--history")}
+
+
+def read_ids(path: str, flag: str = "--users") -> list[str]:
     """Raw ids from a file, one a line; empty lines and byte order marks do not count.
 
     Raises:
@@ -221,10 +314,10 @@ def read_users(path: str) -> list[str]:
         lines = pathlib.Path(path).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
-            f"cannot read --users={path} ({error}); give a text file, one id a line"
+            f"cannot read {flag}={path} ({error}); give a text file, one id a line"
         ) from None
     # Windows begins a file with the mark, and `cat` puts it between two.
-    users = [user for line in lines if (user := line.removeprefix("\ufeff"))]
-    if not users:
-        raise InputError(f"--users={path} names no user; give one raw id a line")
-    return users
+    ids = [raw for line in lines if (raw := line.removeprefix("\ufeff"))]
+    if not ids:
+        raise InputError(f"{flag}={path} has no id in it; give one raw id a line")
+    return ids

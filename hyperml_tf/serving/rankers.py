@@ -3,6 +3,7 @@
 Both rankers work on rows of users and items; raw ids are `service`'s.
 """
 
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -31,11 +32,18 @@ class PointRanker(tf.Module):
     Args:
         users: [U, D] float64 points.
         index: the items, findable.
+        fold_in: places other users, see `geometry.retrieval.Points`.
     """
 
-    def __init__(self, users: tf.Tensor, index: Index):
+    def __init__(
+        self,
+        users: tf.Tensor,
+        index: Index,
+        fold_in: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
+    ):
         super().__init__()
         self._users = compact(users)
+        self._fold_in = fold_in
         self._index = index
         self._catalogue = index.catalogue
 
@@ -64,6 +72,17 @@ class PointRanker(tf.Module):
             if the model measures distance, "distances", [B, K] float64.
         """
         return self._near(self._queries(users), excluded, k)
+
+    def recommend_for(
+        self, items: tf.Tensor, excluded: tf.Tensor, k: tf.Tensor
+    ) -> tuple[tf.Tensor, Values]:
+        """The k best items of users known by items [B, n] alone, padded with I.
+
+        The other arguments and what is returned are as of `recommend`.
+        """
+        points = self._catalogue.rows(tf.minimum(items, self._catalogue.size - 1))
+        weights = tf.cast(items < self._catalogue.size, tf.float64)
+        return self._near(self._fold_in(points, weights), excluded, k)
 
     def similar(self, items: tf.Tensor, k: tf.Tensor) -> tuple[tf.Tensor, Values]:
         """The k items nearest to items [B], themselves excluded."""
@@ -96,6 +115,7 @@ class ScoreRanker(tf.Module):
         super().__init__()
         self._size = model.num_items
         self._score, self._score_all = model.score, model.score_all
+        self._score_histories = model.score_histories
         # Its variables alone: a SavedModel of Keras objects would need Keras to load.
         self._variables = model.variables
 
@@ -108,7 +128,16 @@ class ScoreRanker(tf.Module):
         self, users: tf.Tensor, excluded: tf.Tensor, k: tf.Tensor
     ) -> tuple[tf.Tensor, Values]:
         """Arguments and returns as of `PointRanker.recommend`, without distances."""
-        scores = tf.cast(self._score_all(users), tf.float64)
+        return self._best(self._score_all(users), excluded, k)
+
+    def recommend_for(
+        self, items: tf.Tensor, excluded: tf.Tensor, k: tf.Tensor
+    ) -> tuple[tf.Tensor, Values]:
+        """As `PointRanker.recommend_for`, without distances."""
+        return self._best(self._score_histories(items), excluded, k)
+
+    def _best(self, scores, excluded, k):
+        scores = tf.cast(scores, tf.float64)
         # One place more than items, for the padding of `excluded`.
         scores = tf.pad(scores, [[0, 0], [0, 1]])
         row = tf.broadcast_to(

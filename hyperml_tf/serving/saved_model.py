@@ -57,16 +57,19 @@ def export(
     # Variables lie where the functions run, also once loaded; see `service`.
     with tf.device("/CPU:0"):
         ranker, described = _ranker(model, interactions, index)
-        service = Service(interactions, ranker)
+        service = Service(interactions, ranker, bool(model.folds_in_by))
         signatures = service.signatures()
     origin = {"dataset": interactions.name, "model": type(model).__name__}
     record = {
         **origin,
         **(record or {}),
+        "held_out_interactions": interactions.num_held_out,
         "index": described,
         "items": interactions.num_items,
+        "new_users": model.folds_in_by or "none: this model needs users in training",
         "signatures": sorted(signatures),
         "tensorflow": tf.__version__,
+        "training_interactions": len(interactions.train_user),
         "users": interactions.num_users,
     }
     options = tf.saved_model.SaveOptions(
@@ -98,7 +101,8 @@ def _ranker(
         return ScoreRanker(model), none
     catalogue = Catalogue(points.measure, points.items)
     if index == "exact":
-        return PointRanker(points.users, ExactIndex(catalogue, points.users)), index
+        exact = ExactIndex(catalogue, points.users)
+        return PointRanker(points.users, exact, points.fold_in), index
     excluded = int(np.quantile(np.diff(known_items(interactions).splits), 0.99))
     try:
         scann = ScannIndex(catalogue, points.users, excluded)
@@ -107,7 +111,7 @@ def _ranker(
             "--index=scann needs the package scann (Linux only): pip install scann, "
             "or choose --index=exact"
         ) from None
-    return PointRanker(points.users, scann), index
+    return PointRanker(points.users, scann, points.fold_in), index
 
 
 def _refuse_what_is_no_export(output: pathlib.Path) -> None:

@@ -58,11 +58,17 @@ class Service(tf.Module):
     Args:
         interactions: the dataset it was trained on: ids, known items, popularity.
         ranker: answers by rows.
+        folds_in: whether the model can answer for users known by items alone.
     """
 
-    def __init__(self, interactions: Interactions, ranker: PointRanker | ScoreRanker):
+    def __init__(
+        self,
+        interactions: Interactions,
+        ranker: PointRanker | ScoreRanker,
+        folds_in: bool,
+    ):
         super().__init__()
-        self._ranker = ranker
+        self._ranker, self._folds_in = ranker, folds_in
         self._num_items = interactions.num_items
         self._users = _lookup(interactions.user_ids)
         self._items = _lookup(interactions.item_ids)
@@ -86,6 +92,16 @@ class Service(tf.Module):
         def recommend(user_ids, k=default_k, exclude_seen=tf.constant(True)):  # noqa: B008
             return self.recommend(user_ids, k, exclude_seen)
 
+        histories = tf.TensorSpec([None, None], tf.string)
+
+        @tf.function(input_signature=[histories, integer, boolean], autograph=False)
+        def recommend_for_items(
+            item_ids,
+            k=default_k,
+            exclude_seen=tf.constant(True),  # noqa: B008
+        ):
+            return self.recommend_for_items(item_ids, k, exclude_seen)
+
         @tf.function(input_signature=[ids, ids], autograph=False)
         def score(user_ids, item_ids):
             return self.score(user_ids, item_ids)
@@ -101,6 +117,8 @@ class Service(tf.Module):
         }
         if isinstance(self._ranker, PointRanker):
             signatures["similar_items"] = similar_items
+        if self._folds_in:
+            signatures["recommend_for_items"] = recommend_for_items
         return signatures
 
     def recommend(
@@ -125,16 +143,48 @@ class Service(tf.Module):
             known = users[start:stop] >= 0
             rows = tf.maximum(users[start:stop], 0)
             excluded = self._excluded(rows, exclude_seen)
-            items, values = self._ranker.recommend(rows, excluded, k)
-            popular = tf.broadcast_to(
-                self._popular[: tf.shape(items)[1]], tf.shape(items)
-            )
-            items = tf.where(known[:, tf.newaxis], items, popular)
-            return self._shown(items, values, known[:, tf.newaxis]) | {
-                "known_users": known
-            }
+            found = self._ranker.recommend(rows, excluded, k)
+            return self._or_popular(*found, known)
 
-        return self._by_blocks(answer, users, k)
+        return self._by_blocks(answer, tf.size(users), k + self._most_seen())
+
+    def recommend_for_items(
+        self, item_ids: tf.Tensor, k: tf.Tensor, exclude_seen: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        """The k best items of users who were not in training, known by items alone.
+
+        Args:
+            item_ids: [B, n] strings, each row the items of a user in any order, padded
+                with "". An item that comes twice counts once; one that is not of the
+                catalogue is left out and counted.
+            k: scalar >= 1.
+            exclude_seen: scalar; leave out these items.
+
+        Returns:
+            As of `recommend`, with "unknown_items" [B] int32, how many were left out.
+            Where that leaves none, "known_users" is false and the items are the most
+            popular ones.
+        """
+        k, padding = self._at_most_all(k), self._num_items
+        rows = self._items.lookup(item_ids)
+        unknown = tf.math.count_nonzero(
+            (rows < 0) & tf.not_equal(item_ids, ""), axis=1, dtype=tf.int32
+        )
+        rows = tf.sort(tf.where(rows < 0, padding, rows), axis=1)
+        again = tf.equal(rows[:, 1:], rows[:, :-1])
+        again = tf.pad(again, [[0, 0], [1, 0]])[:, : tf.shape(rows)[1]]
+        # One column of padding at least, as of `_excluded`.
+        rows = tf.sort(tf.where(again, padding, rows), axis=1)
+        rows = tf.pad(rows, [[0, 0], [0, 1]], constant_values=padding)
+
+        def answer(start, stop):
+            mine = rows[start:stop]
+            excluded = tf.where(exclude_seen, mine, padding)
+            found = self._ranker.recommend_for(mine, excluded, k)
+            shown = self._or_popular(*found, tf.reduce_any(mine < padding, axis=1))
+            return shown | {"unknown_items": unknown[start:stop]}
+
+        return self._by_blocks(answer, tf.shape(rows)[0], k + tf.shape(rows)[1])
 
     def similar_items(self, item_ids: tf.Tensor, k: tf.Tensor) -> dict[str, tf.Tensor]:
         """The k items nearest to items, by the model's own measure.
@@ -157,7 +207,7 @@ class Service(tf.Module):
                 "known_items": known
             }
 
-        return self._by_blocks(answer, wanted, k)
+        return self._by_blocks(answer, tf.size(wanted), k + self._most_seen())
 
     def score(self, user_ids: tf.Tensor, item_ids: tf.Tensor) -> dict[str, tf.Tensor]:
         """Scores of pairs.
@@ -209,6 +259,13 @@ class Service(tf.Module):
         with tf.control_dependencies([positive]):
             return tf.minimum(k, self._num_items)
 
+    def _or_popular(self, items, values, known):
+        """What is shown of items [B, K]; the most popular ones where not known [B]."""
+        popular = tf.broadcast_to(self._popular[: tf.shape(items)[1]], tf.shape(items))
+        items = tf.where(known[:, tf.newaxis], items, popular)
+        shown = self._shown(items, values, known[:, tf.newaxis])
+        return shown | {"known_users": known}
+
     def _shown(self, items, values, known):
         """Raw ids and values of items [B, K]; values only of what is known."""
         exists = items >= 0
@@ -218,14 +275,16 @@ class Service(tf.Module):
             shown[name] = tf.where(exists & known, value, np.nan)
         return shown
 
-    def _by_blocks(self, answer, rows, k):
+    def _most_seen(self):
         splits = self._known_splits
-        most_seen = tf.cast(tf.reduce_max(splits[1:] - splits[:-1]), tf.int32)
-        candidates = k + most_seen
+        return tf.cast(tf.reduce_max(splits[1:] - splits[:-1]), tf.int32)
+
+    def _by_blocks(self, answer, count, candidates):
+        """Answers of `count` rows, each of which re-scores so many candidates."""
         per_query = tf.cast(candidates, tf.int64) * self._ranker.bytes_per_candidate
         size = _BLOCK_BYTES // (per_query + self._ranker.bytes_per_query)
         size = tf.cast(tf.maximum(size, 1), tf.int32)
-        return in_blocks(answer, tf.size(rows), size)
+        return in_blocks(answer, count, size)
 
 
 def _lookup(ids: Sequence[str]) -> tf.lookup.StaticHashTable:

@@ -18,7 +18,8 @@ from hyperml_tf.data.interactions import Interactions
 from hyperml_tf.evaluation import protocol
 from hyperml_tf.files import write_atomically
 from hyperml_tf.geometry.spaces import space_of
-from hyperml_tf.models.base import Recommender, TableRecommender
+from hyperml_tf.models.base import Recommender
+from hyperml_tf.models.table_model import TableRecommender
 from hyperml_tf.progress import Progress
 from hyperml_tf.training.checkpoints import Checkpoints, Epochs, Standing
 from hyperml_tf.training.run_folder import Run

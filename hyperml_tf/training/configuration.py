@@ -21,6 +21,9 @@ from hyperml_tf.models.options import NEVER, ConfigError
 #: Marks settings with options beyond the paper.
 BEYOND = "+"
 
+#: A departure that is no option: the name of the run that another starts from.
+STARTED = "start_from"
+
 #: Option -> the value that turns it off; one that an older run does not name was off.
 OFF: dict[str, Any] = {
     option.name: option.off
@@ -69,7 +72,8 @@ class Configuration:
         model: key.
         settings: option -> value.
         beyond: whether these are its settings with options beyond the paper.
-        departures: swept option -> value as given, where a sweep changes settings.
+        departures: swept option -> value as given, where a sweep changes settings; and
+            `STARTED` -> the run that it starts from.
         paper: nDCG@10 and HR@10 that the paper prints, if it does.
     """
 
@@ -238,6 +242,16 @@ def recorded(fields: Mapping[str, Any], variant: str | None = None) -> Configura
     return Configuration(dataset, model, given, paper=printed, **labels)
 
 
+def completed(config: Configuration) -> Configuration:
+    """A recorded configuration with the options added since, which were off then."""
+    later = {
+        option.name: option.default if option.off is NEVER else option.off
+        for option in config.definition.options
+        if option.name not in config
+    }
+    return dataclasses.replace(config, settings={**config.settings, **later})
+
+
 def name_of(config: Mapping[str, Any]) -> Name:
     """What a config file's config is loaded by."""
     return Name(config["model"], parse_variant(config["variant"])["beyond"])
@@ -268,11 +282,14 @@ def settings(config: ml_collections.ConfigDict) -> dict[str, Any]:
     return {k: v for k, v in config.to_dict().items() if k not in _LABELS}
 
 
-def config_hash(config: Configuration, fingerprint: str) -> str:
-    """12 hexadecimal digits over settings that are not off and the prepared data."""
+def config_hash(config: Configuration, fingerprint: str, origin: str = "") -> str:
+    """12 hexadecimal digits over settings that are not off and the prepared data.
+
+    And over the name of the run that it starts from, if it does.
+    """
     chosen = config.definition.hashed(config.settings)
     chosen |= {"dataset": config.dataset, "model": config.model}
-    canonical = json.dumps(chosen, sort_keys=True) + fingerprint
+    canonical = json.dumps(chosen, sort_keys=True) + fingerprint + origin
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
 

@@ -9,13 +9,15 @@ import csv
 import dataclasses
 import json
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
 from absl import logging
 
 from hyperml_tf import files
 from hyperml_tf.errors import InputError, RunError
+
+_IDS = "{}.txt"
 
 
 class RunBusy(RunError):
@@ -49,6 +51,11 @@ class Run:
         return int(self.folder.name.removeprefix("seed-"))
 
     @property
+    def name(self) -> str:
+        """What it is, wherever the folder of runs lies."""
+        return "/".join(self.folder.parts[-4:])
+
+    @property
     def done(self) -> bool:
         """Whether the run finished."""
         return (self.folder / "metrics.json").exists()
@@ -62,6 +69,11 @@ class Run:
     def environment(self) -> dict[str, Any]:
         """Versions, device, commit; `earlier` has those of other processes before."""
         return self._read_json("environment.json")
+
+    @property
+    def on_all_data(self) -> bool:
+        """Whether nothing is held out, so that no metric can be had of the run."""
+        return bool(self.environment.get("all_data", False))
 
     @property
     def metrics(self) -> dict[str, Any]:
@@ -85,6 +97,26 @@ class Run:
                 return list(csv.DictReader(file))
         except FileNotFoundError:
             return []
+
+    def write_ids(self, **ids: Sequence[str]) -> None:
+        """Keeps the raw ids of rows, for runs that start from this one.
+
+        Args:
+            **ids: "users" and "items", by row.
+        """
+        for side, raw in ids.items():
+            text = "".join(f"{one}\n" for one in raw)
+            files.write_atomically(self.folder / _IDS.format(side), text)
+
+    def ids(self) -> dict[str, list[str]] | None:
+        """What `write_ids` kept; None where nothing is."""
+        paths = {side: self.folder / _IDS.format(side) for side in ("users", "items")}
+        if not all(path.exists() for path in paths.values()):
+            return None
+        return {
+            side: path.read_text(encoding="utf-8").split("\n")[:-1]
+            for side, path in paths.items()
+        }
 
     def write_json(self, name: str, content: dict[str, Any]) -> None:
         """Writes `name` beside itself and renames it, so it is never read torn."""

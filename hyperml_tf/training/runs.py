@@ -11,10 +11,19 @@ def locate(
     config: Configuration,
     fingerprint: str,
     seed: int,
+    origin: Run | None = None,
 ) -> Run:
-    """The run of a configuration on data of this fingerprint."""
+    """The run of a configuration on data of this fingerprint.
+
+    Args:
+        runs_dir: the folder of all runs.
+        config: resolved.
+        fingerprint: of the data.
+        seed: of the run.
+        origin: the run whose weights it starts from, if it does.
+    """
     folder = pathlib.Path(runs_dir) / config.dataset / config.model
-    digest = config_hash(config, fingerprint)
+    digest = config_hash(config, fingerprint, origin.name if origin else "")
     return Run(folder.absolute() / digest / f"seed-{seed}")
 
 

@@ -1,4 +1,7 @@
-"""The end of a run: the test items are scored once, at the selected epoch."""
+"""The end of a run: the test items are scored once, at the selected epoch.
+
+A run on all data has none: its `metrics.json` holds no metric, and it no ranks.
+"""
 
 import io
 import time
@@ -35,20 +38,31 @@ def score(
     Raises:
         OSError: a file cannot be written.
     """
-    begin = time.monotonic()
-    test = protocol.sampled(model, interactions, "test")
-    test_full = protocol.full(model, interactions, "test")
     metrics: dict[str, Any] = {
         "best_epoch": int(standing.best_epoch),
         "epochs": int(standing.epoch),
         "seconds": float(standing.seconds),
+    }
+    write_projector(run, interactions, model)
+    if model.row_tables():
+        run.write_ids(users=interactions.user_ids, items=interactions.item_ids)
+    if not interactions.num_held_out:
+        run.write_json("metrics.json", metrics)
+        logging.info(
+            "%s: trained on all %s interactions to epoch %d; none is held out to test",
+            *(run.folder, f"{len(interactions.train_user):,}", metrics["epochs"]),
+        )
+        return metrics
+    begin = time.monotonic()
+    test = protocol.sampled(model, interactions, "test")
+    test_full = protocol.full(model, interactions, "test")
+    metrics |= {
         "evaluation_seconds": time.monotonic() - begin,
         "valid": protocol.sampled(model, interactions, "valid").summary(),
         "valid_full": protocol.full(model, interactions, "valid").summary(),
         "test": test.summary(),
         "test_full": test_full.summary(),
     }
-    write_projector(run, interactions, model)
     board.write_selected(metrics)
     _save_array(run, "test_ranks.npy", test.ranks)
     _save_array(run, "test_full_ranks.npy", test_full.ranks)

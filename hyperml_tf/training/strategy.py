@@ -146,7 +146,9 @@ class Distribution:
         ]
 
 
-def check(name: str, kernel: str, config, devices: int = 0) -> None:
+def check(
+    name: str, kernel: str, config, devices: int = 0, starts: bool = False
+) -> None:
     """Refuses what a strategy cannot do, before any process waits for another.
 
     Args:
@@ -154,6 +156,7 @@ def check(name: str, kernel: str, config, devices: int = 0) -> None:
         kernel: one of `kernels.CHOICES`.
         config: resolved config.
         devices: see `connect`.
+        starts: whether the run starts from another's weights.
 
     Raises:
         InputError: with the remedy.
@@ -166,6 +169,11 @@ def check(name: str, kernel: str, config, devices: int = 0) -> None:
         raise InputError(
             f"--kernel=fused steps in one process, on one device; --strategy={name} "
             "needs --kernel=tensorflow (or auto), or leave --strategy out"
+        )
+    if starts:
+        raise InputError(
+            f"--start_from carries rows over in one process, and --strategy={name} has "
+            "them in several places; leave one of the two out"
         )
     if config.get("pretrained", False):
         raise InputError(

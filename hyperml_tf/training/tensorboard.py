@@ -21,7 +21,8 @@ from tensorboard.plugins.hparams import api as hparams
 from hyperml_tf.data.interactions import Interactions
 from hyperml_tf.files import write_atomically
 from hyperml_tf.geometry.spaces import space_of
-from hyperml_tf.models.base import Recommender, TableRecommender
+from hyperml_tf.models.base import Recommender
+from hyperml_tf.models.table_model import TableRecommender
 from hyperml_tf.training import storage
 from hyperml_tf.training.run_folder import Run
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import tensorflow as tf
@@ -55,7 +55,7 @@ def train(
     interactions: Interactions,
     run: Run,
     execution: Execution | None = None,
-    parts: Sequence[Recommender] = (),
+    start: Callable[[Recommender], None] | None = None,
 ) -> dict | None:
     """Runs `config` in `run`'s folder and returns what `metrics.json` then holds.
 
@@ -67,7 +67,7 @@ def train(
         interactions: the prepared dataset.
         run: the run's folder; its seed is the root of all randomness.
         execution: how to do it; None: by the defaults.
-        parts: trained models that this one starts from (NCF's GMF and MLP).
+        start: gives the model its first weights; None: the initialisers do.
 
     Returns:
         What `metrics.json` holds; None if `stop_epoch` left the run unfinished, and
@@ -86,7 +86,7 @@ def train(
         cluster.naming_losses(distribution.watch),
         _naming_want_of_memory(),
     ):
-        metrics = Training(config, interactions, own, execution).complete(parts)
+        metrics = Training(config, interactions, own, execution).complete(start)
         distribution.leave()
         return metrics
 
@@ -119,15 +119,19 @@ class Training:
         # A strategy's replicas share each step, which the fused kernel does alone.
         self.kernel = "tensorflow" if self.distribution.strategy else execution.kernel
         self.wait = execution.wait
+        validated = interactions.num_held_out > 0
         self.epochs = Epochs(
             last=config.epochs,
-            eval_every=config.get("eval_every", 1),
-            patience=config.get("patience", 0),
+            # Without a validation the last epoch is the best, and the only one kept.
+            eval_every=config.get("eval_every", 1) if validated else config.epochs,
+            patience=config.get("patience", 0) if validated else 0,
             stop=min(execution.stop_epoch or config.epochs, config.epochs),
         )
         self.standing = Standing(self.epochs)
 
-    def complete(self, parts: Sequence[Recommender] = ()) -> dict | None:
+    def complete(
+        self, start: Callable[[Recommender], None] | None = None
+    ) -> dict | None:
         """Does what is left of the run; arguments and result as of `train`."""
         if self.distribution.chief_says(self.run.done):
             logging.info("%s is finished already", self.run.folder)
@@ -136,7 +140,7 @@ class Training:
             if self.run.done:  # by the process we waited for
                 return self.run.metrics
             self.run.write_json("config.json", self.config.to_dict())
-            self._build_model(parts)
+            self._build_model(start)
             with contextlib.closing(Board(self.run, self.config)) as board:
                 if self.config.definition.trains:
                     self._fit(board)
@@ -150,14 +154,14 @@ class Training:
                     self.run, self.model, self.interactions, self.standing, board
                 )
 
-    def _build_model(self, parts: Sequence[Recommender]) -> None:
+    def _build_model(self, start: Callable[[Recommender], None] | None) -> None:
         self.model_seed, self.sampler_seed = seeds(self.run.seed)
         with self.distribution.scope():
             self.model = factory.build_model(
                 self.config, self.interactions, self.model_seed
             )
-        if parts:
-            self.model.start_from(*parts)
+        if start:
+            start(self.model)
 
     def _fit(self, board: Board) -> None:
         """Does the steps that are left, and restores the best weights at the end."""
@@ -234,6 +238,8 @@ class Training:
         history = callbacks.History(self.run, self.standing)
         select_by = self.config.get("select_by", "ndcg10")
         rankings = callbacks.SAMPLED if select_by == "ndcg10" else callbacks.BOTH
+        if not self.interactions.num_held_out:
+            rankings = {}
         return [
             StopOnNonFinite(),
             callbacks.Clock(self.standing),
@@ -250,6 +256,8 @@ class Training:
         """Writes what this process is, and what those before were if others."""
         described = environment.describe() | known
         described["data_fingerprint"] = self.interactions.fingerprint
+        if not self.interactions.num_held_out:
+            described["all_data"] = True
         if self.config.definition.trains:
             described["strategy"] = self.distribution.name
             described["replicas"] = self.distribution.replicas

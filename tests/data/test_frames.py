@@ -46,6 +46,16 @@ def test_a_frame_gives_what_prepare_gives(data_dir, tmp_path):
     assert in_memory.item_ids == from_folder.item_ids
 
 
+def test_a_folder_can_be_read_with_nothing_held_out(data_dir, tmp_path):
+    frame = pd.read_csv(synthetic.write_table(tmp_path / "tiny.csv"))
+    expected = Interactions.from_dataframe(frame, time="timestamp", hold_out=False)
+    data = Interactions.load(data_dir / "tiny", hold_out=False)
+    for name in ARRAYS:
+        np.testing.assert_array_equal(getattr(data, name), getattr(expected, name))
+    assert data.fingerprint == expected.fingerprint
+    assert data.fingerprint != prepared.load("tiny", data_dir).fingerprint
+
+
 def test_the_last_in_time_is_held_out_and_undated_rows_are_not(clicks):
     data = Interactions.from_dataframe(clicks, "who", "what", "event_time")
     assert data.user_ids == ["a", "b"] and data.item_ids == ["1", "2", "3"]

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from hyperml_tf.models import DEFINITIONS
-from hyperml_tf.models.base import TableRecommender
+from hyperml_tf.models.table_model import TableRecommender
 from hyperml_tf.reproduction import base_of, config_files
 from hyperml_tf.reproduction.reporting.paper import TABLE2_MODELS
 from hyperml_tf.training import configuration as configs

@@ -65,6 +65,22 @@ def test_a_file_of_users_gets_a_list_each_and_unknown_ones_are_named(folder):
     assert full.startswith("user u0é") and len(full.split("\n")) == 4
 
 
+def test_new_users_are_served_by_what_they_touched(folder):
+    (folder / "new.csv").write_text("user,item\nann,i3\nann,i9\nann,gone\n")
+    done = command(
+        *("recommend", f"--model={folder}/export", f"--history={folder}/new.csv"),
+        "--k=3",
+    )
+    assert done.returncode == 0, done.stderr
+    head, _, *lines = done.stdout.strip().split("\n")
+    assert head.startswith(
+        "user ann: CML on tiny, seen items left out, by 2 of 3 items"
+    )
+    assert len(lines) == 3
+    both = command("recommend", "--model=x", "--user=u", "--history=new.csv")
+    assert (both.returncode, both.stderr.count("\n")) == (2, 1)
+
+
 def test_tensorflows_own_command_shows_and_runs_an_export(folder):
     program = shutil.which("saved_model_cli", path=f"{sys.prefix}/bin")
     where = ["--dir", folder / "export", "--tag_set=serve", "--signature_def=score"]
@@ -103,7 +119,7 @@ def test_the_benchmark_says_whether_a_runs_exact_retrieval_is_exact(
         ("export", ["--run=x"], "--output=FOLDER is missing"),
         ("recommend", ["--user=u"], "--model=FOLDER is missing"),
         ("recommend", ["--model=/nowhere", "--user=u"], "not an exported model"),
-        ("recommend", ["--model=x"], "give one of --user=RAW_ID and --users=FILE"),
+        ("recommend", ["--model=x"], "give one of --user=RAW_ID, --users="),
         ("recommend", ["--model=x", "--users=/nowhere"], "cannot read --users"),
     ],
 )

@@ -6,7 +6,7 @@ import pathlib
 import numpy as np
 
 from hyperml_tf.data.interactions import Interactions
-from hyperml_tf.models.base import TableRecommender
+from hyperml_tf.models.table_model import TableRecommender
 from hyperml_tf.training import finished
 from hyperml_tf.training.run_folder import Run
 

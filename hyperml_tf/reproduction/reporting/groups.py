@@ -118,6 +118,9 @@ def _labelled(rows: pd.DataFrame, committed: Committed) -> pd.DataFrame:
     rows = rows.copy()
     for (dataset, model, _), part in rows.groupby(_KEYS):
         config = json.loads(part["config"].iloc[0])
+        label = configs.parse_variant(part["variant"].iloc[0])
+        if configs.STARTED in label["departures"]:
+            continue  # its settings alone do not make it what it is
         for beyond in (False, True):
             settings = committed(dataset, Name(model, beyond))
             if settings is not None and not differing(config, settings):

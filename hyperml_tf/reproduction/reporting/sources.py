@@ -89,19 +89,28 @@ def gather(
     collected = record.collect(runs_folder.finished(runs_dir))
     for reason in collected.skipped:
         logging.warning("skipped %s", reason)
+    root = runs_dir.absolute()
+    unscored = [str(run.folder.relative_to(root)) for run in collected.unscored]
+    for name in unscored:
+        logging.info("left out %s: trained on all data, it has no metrics", name)
     rows = collected.rows
     if path:
         rows = record.merge(record.read(path), rows)
     if rows.empty:
+        others = f" but {len(unscored)} on all data" if unscored else ""
         raise InputError(
-            f"no finished runs in {runs_dir}; train some (python -m hyperml_tf.train "
-            "--config=run_configs/ml100k.py) or name a record "
+            f"no finished runs in {runs_dir}{others}; train some (python "
+            "-m hyperml_tf.train --config=run_configs/ml100k.py) or name a record "
             "(--record=run_configs/results.csv)"
         )
     results = groups.results(rows, committed.settings, committed.published)
     stats = _statistics(data_dir)
     absent = missing.missing(results, stats if data_dir.is_dir() else None)
     absent += missing.unfinished(runs_dir)
+    if unscored:
+        absent.append(
+            f"Trained on all data, so without metrics: {', '.join(unscored)}."
+        )
     absent += [f"Skipped, its files are not whole: {s}." for s in collected.skipped]
     by_group: dict[tuple[str, str, str], list[Run]] = {}
     for run in collected.runs:
