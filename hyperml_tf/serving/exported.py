@@ -1,4 +1,4 @@
-"""Asks an exported model, and writes its answers as tables for people."""
+"""Asks an exported model, and gives its answers as frames, or as tables for people."""
 
 import json
 import pathlib
@@ -7,13 +7,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import tensorflow as tf
 
 from hyperml_tf.errors import InputError
 from hyperml_tf.models import DEFINITIONS
 
-#: Files of an export beside TensorFlow's: what was exported, and its items' titles.
-RECORD, ITEMS = "export.json", "items.csv"
+#: Files of an export beside TensorFlow's: what was exported, its items' titles, and
+#: the raw ids of its users, in a column `id`.
+RECORD, ITEMS, USERS = "export.json", "items.csv", "users.parquet"
 
 # Users asked about at a time: answers are printed as they come.
 _USERS_PER_REQUEST = 256
@@ -47,7 +49,7 @@ class Exported:
     """
 
     def __init__(self, folder: str | pathlib.Path):
-        folder = pathlib.Path(folder)
+        self._folder = folder = pathlib.Path(folder)
         remedy = "write one with hyperml_tf.export --run=… --output=…"
         try:
             self.record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
@@ -71,6 +73,22 @@ class Exported:
             table = pd.read_csv(titles, dtype=str, keep_default_na=False)
             self._titles = table.set_index("item")
 
+    @property
+    def users(self) -> list[str]:
+        """Raw ids of all users that the model knows.
+
+        Raises:
+            InputError: the export is older than this file of it.
+        """
+        path = self._folder / USERS
+        try:
+            return pq.read_table(path)["id"].to_pylist()
+        except FileNotFoundError:
+            raise InputError(
+                f"{self._folder} has no {USERS}, so all its users cannot be asked for; "
+                "export the run again with this version, or give --users=FILE"
+            ) from None
+
     def answers(
         self, users: Sequence[str], k: int, exclude_seen: bool = True
     ) -> Iterator[Answer]:
@@ -81,19 +99,65 @@ class Exported:
             k: items of each; fewer come where fewer are left.
             exclude_seen: leave out what the user is known to have touched.
         """
-        ask = self._model.signatures["recommend"]
+        for block, answer in self._blocks(users, k, exclude_seen):
+            for row, user in enumerate(block):
+                yield self._answer(user, {n: array[row] for n, array in answer.items()})
+
+    def frames(
+        self, users: Sequence[str], k: int, exclude_seen: bool = True
+    ) -> Iterator[tuple[list[str], pd.DataFrame]]:
+        """Some users after the other, with their part of the frame of `recommend`."""
+        for block, answer in self._blocks(users, k, exclude_seen):
+            yield block, self._frame("user", block, "item", answer)
+
+    def similar(self, items: Sequence[str], k: int) -> pd.DataFrame:
+        """The k items nearest to items: item, rank, similar_item, score and title.
+
+        Raises:
+            InputError: an item is not in the catalogue, or the model has no index.
+        """
+        if "similar_items" not in self._model.signatures:
+            raise InputError(
+                f"{self._folder} has no similar items; its index is "
+                f"{self.record['index']}"
+            )
+        answer = self._ask("similar_items", item_ids=_encoded(items), k=k)
+        for item, known in zip(items, answer["known_items"], strict=True):
+            if not known:
+                raise InputError(
+                    f"item {item} is not in the catalogue of {self._folder}; give the "
+                    "raw id of an item that the model was trained on"
+                )
+        return self._frame("item", items, "similar_item", answer)
+
+    def _blocks(self, users, k, exclude_seen):
+        """Users by the block, and the arrays of their answer."""
         for start in range(0, len(users), _USERS_PER_REQUEST):
             block = list(users[start : start + _USERS_PER_REQUEST])
-            # A raw id from the command line need not be UTF-8; then it is unknown.
-            raw = [user.encode("utf-8", "surrogateescape") for user in block]
-            answer = ask(
-                user_ids=tf.constant(raw),
-                k=tf.constant(k),
-                exclude_seen=tf.constant(exclude_seen),
-            )
-            arrays = {name: tensor.numpy() for name, tensor in answer.items()}
-            for row, user in enumerate(block):
-                yield self._answer(user, {n: array[row] for n, array in arrays.items()})
+            request = {"user_ids": _encoded(block), "k": k}
+            yield block, self._ask("recommend", **request, exclude_seen=exclude_seen)
+
+    def _ask(self, signature: str, **request) -> dict[str, np.ndarray]:
+        feed = {name: tf.constant(value) for name, value in request.items()}
+        answer = self._model.signatures[signature](**feed)
+        return {name: tensor.numpy() for name, tensor in answer.items()}
+
+    def _frame(self, one, asked, other, answer) -> pd.DataFrame:
+        """One row an item: columns `one` (who was asked about), rank, `other`, …"""
+        found = answer["item_ids"]
+        there = found != b""
+        items = np.array([item.decode() for item in found[there]], object)
+        table = {
+            one: np.repeat(np.array(asked, object), there.sum(axis=1)),
+            "rank": np.broadcast_to(np.arange(1, found.shape[1] + 1), found.shape)[
+                there
+            ],
+            other: items,
+            "score": answer["scores"][there],
+        }
+        if self._titles is not None and "title" in self._titles:
+            table["title"] = self._titles["title"].reindex(items).fillna("").to_numpy()
+        return pd.DataFrame(table)
 
     def _answer(self, user: str, answer: dict[str, np.ndarray]) -> Answer:
         items = [item.decode() for item in answer["item_ids"] if item]
@@ -110,9 +174,7 @@ class Exported:
         self, users: Sequence[str], k: int, exclude_seen: bool = True
     ) -> Iterator[str]:
         """One table of recommendations per user, as text."""
-        model = self.record["model"]
-        model = DEFINITIONS[model].title if model in DEFINITIONS else model
-        source = f"{model} on {self.record['dataset']}"
+        source = self._source()
         seen = "left out" if exclude_seen else "included"
         for answer in self.answers(users, k, exclude_seen):
             table, user = answer.items, answer.user
@@ -125,6 +187,18 @@ class Exported:
                 hidden = ["score", "distance"]
             shown = table.drop(columns=hidden, errors="ignore")
             yield "\n".join([head, *_aligned(shown)])
+
+    def similar_table(self, item: str, k: int) -> str:
+        """The items nearest to one, as text."""
+        shown = self.similar([item], k).drop(columns="item")
+        head = f"item {item}: the nearest items by {self._source()}"
+        return "\n".join([head, *_aligned(shown)])
+
+    def _source(self) -> str:
+        """The model and its dataset, for people."""
+        model = self.record["model"]
+        model = DEFINITIONS[model].title if model in DEFINITIONS else model
+        return f"{model} on {self.record['dataset']}"
 
 
 def recommend(
@@ -154,13 +228,14 @@ def recommend(
     asked = _raw_ids(users)
     if isinstance(k, bool) or int(k) != k or not 1 <= k < 1 << 31:
         raise InputError(f"k must be a whole number in [1, {(1 << 31) - 1}], got {k}")
-    frames = [
-        answer.items.assign(user=answer.user)
-        for answer in exported.answers(asked, int(k), exclude_seen)
-    ]
-    columns = ["user", "rank", "item", "score", "title"]
-    table = pd.concat(frames or [pd.DataFrame(columns=columns[:4])], ignore_index=True)
-    return table[[name for name in columns if name in table]]
+    frames = [frame for _, frame in exported.frames(asked, int(k), exclude_seen)]
+    nobody = pd.DataFrame(columns=["user", "rank", "item", "score"])
+    return pd.concat(frames or [nobody], ignore_index=True)
+
+
+def _encoded(ids: Sequence[str]) -> list[bytes]:
+    # A raw id from the command line need not be UTF-8; then it is unknown.
+    return [raw.encode("utf-8", "surrogateescape") for raw in ids]
 
 
 def _raw_ids(users: Iterable[object]) -> list[str]:

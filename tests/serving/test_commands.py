@@ -103,7 +103,7 @@ def test_the_benchmark_says_whether_a_runs_exact_retrieval_is_exact(
         ("export", ["--run=x"], "--output=FOLDER is missing"),
         ("recommend", ["--user=u"], "--model=FOLDER is missing"),
         ("recommend", ["--model=/nowhere", "--user=u"], "not an exported model"),
-        ("recommend", ["--model=x"], "give one of --user=RAW_ID and --users=FILE"),
+        ("recommend", ["--model=x"], "give one of --user=RAW_ID, --users=FILE and"),
         ("recommend", ["--model=x", "--users=/nowhere"], "cannot read --users"),
     ],
 )
