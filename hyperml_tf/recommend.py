@@ -21,7 +21,7 @@ from hyperml_tf.progress import Progress, duration
 if TYPE_CHECKING:  # else --help would load TensorFlow
     import pandas as pd
 
-    from hyperml_tf.serving.exported import Exported
+    from hyperml_tf.serving.exported import Exported, Lists
 
 _MODEL = flags.DEFINE_string(
     "model", None, "This folder was written by hyperml_tf.export."
@@ -36,6 +36,12 @@ _ITEM = flags.DEFINE_string(
 _K = flags.DEFINE_integer("k", 10, "Each user gets this many items.", 1, 2**31 - 1)
 _EXCLUDE_SEEN = flags.DEFINE_bool(
     "exclude_seen", True, "Items that the user is known to have touched are left out."
+)
+_EXCLUDE_ITEMS = flags.DEFINE_string(
+    "exclude_items", None, "The items in this file, one raw id a line, are left out."
+)
+_ALLOWED_ITEMS = flags.DEFINE_string(
+    "allowed_items", None, "No items but those in this file are recommended."
 )
 _FORMAT = flags.DEFINE_enum(
     "format",
@@ -55,22 +61,23 @@ def main() -> None:
     if sum(flag.value is not None for flag in (_USER, _USERS, _ITEM)) != 1:
         raise InputError("give one of --user=RAW_ID, --users=FILE and --item=RAW_ID")
     format = _format()
-    from hyperml_tf.serving import exported
+    from hyperml_tf.serving import exported, raw_ids
 
     one, path = _USER.value, _USERS.value
     users = [] if one is None else [_typed(one)]
     if path is not None and path != "all":
-        users = exported.read_users(path)
+        users = raw_ids.read(path, "users")
+    lists = _lists()
     model = exported.Exported(_MODEL.value)
     if path == "all":
         users = model.users
     with _opened() as file:
         if format == "table":
-            _write_tables(model, users, file)
+            _write_tables(model, users, lists, file)
         else:
             from hyperml_tf.serving import answer_files
 
-            answer_files.write(_frames(model, users), format, file)
+            answer_files.write(_frames(model, users, lists), format, file)
 
 
 def _format() -> str:
@@ -98,11 +105,28 @@ def _opened() -> Iterator[IO[bytes]]:
         yield file
 
 
-def _write_tables(model: "Exported", users: list[str], file: IO[bytes]) -> None:
+def _lists() -> "Lists | None":
+    """What --exclude_items and --allowed_items list, if any."""
+    from hyperml_tf.serving import raw_ids
+    from hyperml_tf.serving.exported import Lists
+
+    listed = {
+        flag.name: raw_ids.read(flag.value, flag.name)
+        for flag in (_EXCLUDE_ITEMS, _ALLOWED_ITEMS)
+        if flag.value is not None
+    }
+    if listed and _ITEM.value is not None:
+        raise InputError(f"--{next(iter(listed))} is for users; leave it out of --item")
+    return Lists(**listed) if listed else None
+
+
+def _write_tables(
+    model: "Exported", users: list[str], lists: "Lists | None", file: IO[bytes]
+) -> None:
     if _ITEM.value is not None:
         tables: Iterable[str] = [model.similar_table(_typed(_ITEM.value), _K.value)]
     else:
-        tables = model.tables(users, _K.value, _EXCLUDE_SEEN.value)
+        tables = model.tables(users, _K.value, _EXCLUDE_SEEN.value, lists)
     for table in tables:
         if _OUTPUT.value:
             file.write(f"{table}\n\n".encode())
@@ -110,13 +134,15 @@ def _write_tables(model: "Exported", users: list[str], file: IO[bytes]) -> None:
             print(table, end="\n\n")
 
 
-def _frames(model: "Exported", users: list[str]) -> Iterator["pd.DataFrame"]:
+def _frames(
+    model: "Exported", users: list[str], lists: "Lists | None"
+) -> Iterator["pd.DataFrame"]:
     """Parts of the answer; lines of progress go beside a file, not into a pipe."""
     if _ITEM.value is not None:
         yield model.similar([_typed(_ITEM.value)], _K.value)
         return
     progress, done, rows = Progress(), 0, 0
-    for block, frame in model.frames(users, _K.value, _EXCLUDE_SEEN.value):
+    for block, frame in model.frames(users, _K.value, _EXCLUDE_SEEN.value, lists):
         yield frame
         done, rows = done + len(block), rows + len(frame)
         if _OUTPUT.value and progress.is_due:

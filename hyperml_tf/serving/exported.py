@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from hyperml_tf.errors import InputError
 from hyperml_tf.models import DEFINITIONS
+from hyperml_tf.serving import raw_ids
 
 #: Files of an export beside TensorFlow's: what was exported, its items' titles, and
 #: the raw ids of its users, in a column `id`.
@@ -20,6 +21,18 @@ RECORD, ITEMS, USERS = "export.json", "items.csv", "users.parquet"
 # Users asked about at a time: answers are printed as they come.
 _USERS_PER_REQUEST = 256
 _LONGEST_TITLE = 48
+
+
+class Lists(NamedTuple):
+    """Items by raw ids; those that are not in the catalogue change nothing.
+
+    Attributes:
+        exclude_items: they are left out.
+        allowed_items: no other is recommended; () allows all.
+    """
+
+    exclude_items: Sequence[str] = ()
+    allowed_items: Sequence[str] = ()
 
 
 class Answer(NamedTuple):
@@ -90,7 +103,11 @@ class Exported:
             ) from None
 
     def answers(
-        self, users: Sequence[str], k: int, exclude_seen: bool = True
+        self,
+        users: Sequence[str],
+        k: int,
+        exclude_seen: bool = True,
+        lists: Lists | None = None,
     ) -> Iterator[Answer]:
         """What is recommended to each user, one after the other.
 
@@ -98,16 +115,27 @@ class Exported:
             users: raw ids.
             k: items of each; fewer come where fewer are left.
             exclude_seen: leave out what the user is known to have touched.
+            lists: what else is left out, and what is allowed.
+
+        Raises:
+            InputError: the export is too old for lists.
         """
-        for block, answer in self._blocks(users, k, exclude_seen):
+        for block, answer in self._blocks(users, k, exclude_seen, lists):
             for row, user in enumerate(block):
                 yield self._answer(user, {n: array[row] for n, array in answer.items()})
 
     def frames(
-        self, users: Sequence[str], k: int, exclude_seen: bool = True
+        self,
+        users: Sequence[str],
+        k: int,
+        exclude_seen: bool = True,
+        lists: Lists | None = None,
     ) -> Iterator[tuple[list[str], pd.DataFrame]]:
-        """Some users after the other, with their part of the frame of `recommend`."""
-        for block, answer in self._blocks(users, k, exclude_seen):
+        """Some users after the other, with their part of the frame of `recommend`.
+
+        Arguments and errors are as of `answers`.
+        """
+        for block, answer in self._blocks(users, k, exclude_seen, lists):
             yield block, self._frame("user", block, "item", answer)
 
     def similar(self, items: Sequence[str], k: int) -> pd.DataFrame:
@@ -121,7 +149,7 @@ class Exported:
                 f"{self._folder} has no similar items; its index is "
                 f"{self.record['index']}"
             )
-        answer = self._ask("similar_items", item_ids=_encoded(items), k=k)
+        answer = self._ask("similar_items", item_ids=raw_ids.encoded(items), k=k)
         for item, known in zip(items, answer["known_items"], strict=True):
             if not known:
                 raise InputError(
@@ -130,12 +158,26 @@ class Exported:
                 )
         return self._frame("item", items, "similar_item", answer)
 
-    def _blocks(self, users, k, exclude_seen):
+    def _blocks(self, users, k, exclude_seen, lists):
         """Users by the block, and the arrays of their answer."""
+        signature, request = "recommend", {"k": k, "exclude_seen": exclude_seen}
+        if lists is not None:
+            signature = "recommend_filtered"
+            request |= {
+                "exclude_items": [raw_ids.encoded(lists.exclude_items) or [b""]],
+                "allowed_items": [raw_ids.encoded(lists.allowed_items) or [b""]],
+            }
+        if signature not in self._model.signatures:
+            raise InputError(
+                f"{self._folder} is older than lists of items; export the run again "
+                "with this version"
+            )
         for start in range(0, len(users), _USERS_PER_REQUEST):
             block = list(users[start : start + _USERS_PER_REQUEST])
-            request = {"user_ids": _encoded(block), "k": k}
-            yield block, self._ask("recommend", **request, exclude_seen=exclude_seen)
+            yield (
+                block,
+                self._ask(signature, user_ids=raw_ids.encoded(block), **request),
+            )
 
     def _ask(self, signature: str, **request) -> dict[str, np.ndarray]:
         feed = {name: tf.constant(value) for name, value in request.items()}
@@ -171,12 +213,16 @@ class Exported:
         return Answer(user, bool(answer["known_users"]), pd.DataFrame(columns))
 
     def tables(
-        self, users: Sequence[str], k: int, exclude_seen: bool = True
+        self,
+        users: Sequence[str],
+        k: int,
+        exclude_seen: bool = True,
+        lists: Lists | None = None,
     ) -> Iterator[str]:
         """One table of recommendations per user, as text."""
         source = self._source()
         seen = "left out" if exclude_seen else "included"
-        for answer in self.answers(users, k, exclude_seen):
+        for answer in self.answers(users, k, exclude_seen, lists):
             table, user = answer.items, answer.user
             if answer.is_known:
                 head = f"user {user}: {source}, seen items {seen}"
@@ -206,6 +252,8 @@ def recommend(
     users: Iterable[object],
     k: int = 10,
     exclude_seen: bool = True,
+    exclude_items: Iterable[object] | None = None,
+    allowed_items: Iterable[object] | None = None,
 ) -> pd.DataFrame:
     """What an exported model recommends to users.
 
@@ -214,6 +262,8 @@ def recommend(
         users: raw ids.
         k: items of each user; fewer come where fewer are left.
         exclude_seen: leave out what a user is known to have touched.
+        exclude_items: raw ids of items that are left out for all users.
+        allowed_items: raw ids of items; no other is recommended. None allows all.
 
     Returns:
         One row an item: user, rank (from 1), item, score (higher is better) and title,
@@ -221,40 +271,37 @@ def recommend(
         popular items, with NaN for score.
 
     Raises:
-        InputError: the folder is not an export or cannot be loaded here, `users` are
-            not raw ids, or k is out of range.
+        InputError: the folder is not an export or cannot be loaded here, `users` or
+            items are not raw ids, no item is allowed, or k is out of range.
     """
     exported = model if isinstance(model, Exported) else Exported(model)
-    asked = _raw_ids(users)
+    asked = raw_ids.of(users, "users")
+    lists = _lists(exclude_items, allowed_items)
     if isinstance(k, bool) or int(k) != k or not 1 <= k < 1 << 31:
         raise InputError(f"k must be a whole number in [1, {(1 << 31) - 1}], got {k}")
-    frames = [frame for _, frame in exported.frames(asked, int(k), exclude_seen)]
+    parts = exported.frames(asked, int(k), exclude_seen, lists)
+    frames = [frame for _, frame in parts]
     nobody = pd.DataFrame(columns=["user", "rank", "item", "score"])
     return pd.concat(frames or [nobody], ignore_index=True)
 
 
-def _encoded(ids: Sequence[str]) -> list[bytes]:
-    # A raw id from the command line need not be UTF-8; then it is unknown.
-    return [raw.encode("utf-8", "surrogateescape") for raw in ids]
-
-
-def _raw_ids(users: Iterable[object]) -> list[str]:
-    """Ids as text, as `Interactions.from_dataframe` has them."""
-    if isinstance(users, str | bytes | pd.DataFrame):
+def _lists(
+    exclude_items: Iterable[object] | None, allowed_items: Iterable[object] | None
+) -> Lists | None:
+    if exclude_items is None and allowed_items is None:
+        return None
+    excluded = raw_ids.of(
+        () if exclude_items is None else exclude_items, "exclude_items"
+    )
+    if allowed_items is None:
+        return Lists(excluded)
+    allowed = raw_ids.of(allowed_items, "allowed_items")
+    if not allowed:
         raise InputError(
-            f"users must be a list of raw ids, got a {type(users).__name__}; for one "
-            "user give a list of one"
+            "allowed_items is empty, so that nothing could be recommended; leave it "
+            "out to allow all items"
         )
-    ids = []
-    for user in users:
-        if isinstance(user, bytes):
-            user = user.decode("utf-8", "surrogateescape")
-        if user is None or user != user:  # NaN is not itself
-            raise InputError("a user's raw id is missing (None or NaN); leave it out")
-        if isinstance(user, float | np.floating) and user == int(user):
-            user = int(user)
-        ids.append(str(user))
-    return ids
+    return Lists(excluded, allowed)
 
 
 def _register_scann(folder: pathlib.Path) -> None:
@@ -284,22 +331,3 @@ def _aligned(answer: pd.DataFrame) -> Iterator[str]:
             for name, cell in zip(columns, line, strict=True)
         ]
         yield "  ".join(cells).rstrip()
-
-
-def read_users(path: str) -> list[str]:
-    """Raw ids from a file, one a line; empty lines and byte order marks do not count.
-
-    Raises:
-        InputError: no such file, not text, or no id in it.
-    """
-    try:
-        lines = pathlib.Path(path).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"cannot read --users={path} ({error}); give a text file, one id a line"
-        ) from None
-    # Windows begins a file with the mark, and `cat` puts it between two.
-    users = [user for line in lines if (user := line.removeprefix("\ufeff"))]
-    if not users:
-        raise InputError(f"--users={path} names no user; give one raw id a line")
-    return users

@@ -96,7 +96,7 @@ def test_a_failure_in_the_middle_leaves_the_former_file(
     path.write_text("of yesterday")
     some = hml.recommend(export, ["u1é"])
 
-    def fail_later(self, users, k, exclude_seen):
+    def fail_later(self, users, *rest):
         yield users[:1], some
         raise InputError("the model went away")
 
