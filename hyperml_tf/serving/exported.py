@@ -2,7 +2,7 @@
 
 import json
 import pathlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -85,6 +85,11 @@ class Exported:
         if titles.exists():
             table = pd.read_csv(titles, dtype=str, keep_default_na=False)
             self._titles = table.set_index("item")
+
+    @property
+    def signatures(self) -> Mapping[str, Callable]:
+        """The functions of the SavedModel by name."""
+        return self._model.signatures
 
     @property
     def users(self) -> list[str]:

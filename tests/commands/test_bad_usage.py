@@ -113,7 +113,7 @@ def test_other_commands_refuse(flags, named, command, data_dir, tmp_path):
     "module",
     [
         *("train", "replicate", "evaluate", "export", "recommend", "report"),
-        *("vectors",),
+        *("vectors", "serve"),
     ],
 )
 def test_help_fits_one_screen(module, command):
