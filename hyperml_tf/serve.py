@@ -69,7 +69,7 @@ def main() -> None:
             uvicorn.Config(
                 app,
                 log_config=None,
-                log_level="warning",
+                log_level="error",
                 access_log=False,
                 timeout_graceful_shutdown=_SECONDS_TO_END,
             )

@@ -127,6 +127,7 @@ PREDICT = "/v1/models/mine:predict"
         ("/v1/models/mine:classify", {}, 405, "Malformed request: POST"),
         ("/v1/models/mine/versions/2", None, 404, "version 2 is not served"),
         ("/v1/models/mine/versions/x:predict", {}, 400, "convert version: x"),
+        (f"/v1/models/mine/versions/{'9' * 5000}", None, 400, "convert version"),
         (PREDICT, b"{", 400, "JSON Parse error"),
         (PREDICT, {"inputs": {"user_ids": ["u"], "k": 0}}, 400, "k must be >= 1"),
         (PREDICT, {"inputs": {"user_ids": ["u"], "k": 51}}, 400, "at most 50"),

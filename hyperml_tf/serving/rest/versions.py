@@ -61,7 +61,7 @@ class Version:
         """The answer of a signature, as arrays by name."""
         feed = {name: tf.constant(value) for name, value in tensors.items()}
         answer = self._functions[signature](**feed)
-        return {name: tensor.numpy() for name, tensor in answer.items()}
+        return {name: tensor.numpy() for name, tensor in sorted(answer.items())}
 
     def _warm_up(self) -> None:
         """Asks every signature, so that no request waits for a first time."""

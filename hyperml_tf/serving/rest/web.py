@@ -130,7 +130,7 @@ def _version(request: fastapi.Request, name: str, versions: Versions) -> Version
     number = request.path_params.get("number")
     if number is None:
         return versions.serving
-    if not (number.isascii() and number.isdecimal()):
+    if not re.fullmatch(r"[0-9]{1,18}", number):  # what 64 bits hold
         raise Refusal(400, f"Failed to convert version: {number} to numeric.")
     return versions.numbered(int(number))
 
