@@ -30,9 +30,7 @@ def of(given: Iterable[object], name: str) -> list[str]:
         if isinstance(raw, bytes):
             raw = raw.decode("utf-8", "surrogateescape")
         if raw is None or raw != raw:  # NaN is not itself
-            raise InputError(
-                f"a raw id in {name} is missing (None or NaN); leave it out"
-            )
+            raise InputError(f"{name}: a raw id is missing (None or NaN); leave it out")
         if isinstance(raw, float | np.floating) and raw == int(raw):
             raw = int(raw)
         ids.append(str(raw))

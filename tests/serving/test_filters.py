@@ -228,7 +228,7 @@ def test_python_takes_lists_and_refuses_what_is_none(models, interactions, tmp_p
     for lists, complaint in (
         ({"allowed_items": []}, "allowed_items is empty"),
         ({"exclude_items": "i3"}, "exclude_items must be a list of raw ids"),
-        ({"allowed_items": [None]}, "id in allowed_items is missing"),
+        ({"allowed_items": [None]}, "allowed_items: a raw id is missing"),
     ):
         with pytest.raises(InputError, match=complaint):
             hml.recommend(tmp_path / "export", EVERY_USER, **lists)
