@@ -1,5 +1,6 @@
 """Fixtures that more than one room uses."""
 
+import importlib
 import os
 import pathlib
 import subprocess
@@ -7,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+from absl import flags
 
 from hyperml_tf.data.interactions import Interactions
 from tests import synthetic
@@ -67,6 +69,30 @@ def command():
         )
 
     return run
+
+
+@pytest.fixture
+def main():
+    """Calls a command's `main` in this process: `main("recommend", "--k=3", …)`.
+
+    A module defines its flags when it is imported, and two commands may have flags of
+    the same name. So the module and its flags go again after the test.
+    """
+    before, modules = set(flags.FLAGS), set()
+
+    def call(name: str, *words: str):
+        module = importlib.import_module(f"hyperml_tf.{name}")
+        modules.add(module.__name__)
+        for flag in set(flags.FLAGS) - before:
+            flags.FLAGS[flag].unparse()
+        flags.FLAGS([name, *map(str, words)])
+        return module.main()
+
+    yield call
+    for flag in set(flags.FLAGS) - before:
+        delattr(flags.FLAGS, flag)
+    for module in modules:
+        del sys.modules[module]
 
 
 @pytest.fixture(scope="session")

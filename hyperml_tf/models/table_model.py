@@ -158,7 +158,7 @@ class TableRecommender(Recommender):
         """
         middle = self.midpoint(points, weights)
         with tf.init_scope():  # training is over: a constant of whatever is traced now
-            users = self.user_points(tf.range(self.num_users))
+            users = self.points(tf.cast(self.user_table.table, tf.float64))
             radius = np.median(np.linalg.norm(users.numpy(), axis=1))
         norm = tf.norm(middle, axis=-1, keepdims=True)
         return tf.math.divide_no_nan(radius * middle, norm)

@@ -7,10 +7,12 @@ find candidates. More of them are fetched than asked for, and their order is dec
 by exact keys: what ScaNN misses is missing, what it finds is in its true order.
 """
 
+import numpy as np
 import tensorflow as tf
 
 from hyperml_tf.errors import InputError
 from hyperml_tf.serving.catalogue import Catalogue
+from hyperml_tf.serving.filters import Filter
 from hyperml_tf.serving.tfrs import ScaNN
 
 #: ScaNN's quantiser learns 16 centres a block; fewer items than this train it badly.
@@ -70,14 +72,51 @@ class ScannIndex(tf.Module):
         self._radius = tf.Variable(self._guess(queries, k), trainable=False)
 
     def top(
-        self, u: tf.Tensor, excluded: tf.Tensor, k: tf.Tensor
+        self,
+        u: tf.Tensor,
+        excluded: tf.Tensor,
+        k: tf.Tensor,
+        only: Filter | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """As `exact.ExactIndex.top`, of the items that ScaNN finds.
 
         Queries for which it finds fewer than k, for instance since they exclude more
-        than it has candidates, are answered by a scan.
+        than it has candidates, are answered by a scan. Where a filter allows some
+        items alone, these are all compared: exactly, without ScaNN.
         """
         k = tf.minimum(k, self.catalogue.size)
+        if only is None:
+            return self._search_or_scan(u, excluded, k)
+        users = tf.shape(u)[0]
+        excluded = self._with_excluded(excluded, only)
+        allowed = tf.broadcast_to(only.allowed, [users, tf.shape(only.allowed)[1]])
+        some = self.catalogue.best(u, _distinct(allowed), excluded, k)
+        missing = [[0, 0], [0, k - tf.shape(some[0])[1]]]
+        items = tf.pad(some[0], missing, constant_values=-1)
+        keys = tf.pad(some[1], missing, constant_values=np.inf)
+        restricted = tf.broadcast_to(only.restricted, [users])[:, tf.newaxis]
+
+        def both():
+            free = self._search_or_scan(u, excluded, k)
+            return (
+                tf.where(restricted, items, free[0]),
+                tf.where(restricted, keys, free[1]),
+            )
+
+        return tf.cond(tf.reduce_all(restricted), lambda: (items, keys), both)
+
+    def filter_bytes(self, only: Filter) -> tf.Tensor:
+        """Memory of a query's filter: rows of float64, as of re-scored candidates."""
+        row = 16 * self.catalogue.points.shape[1]
+        return row * tf.cast(only.listed, tf.int64)
+
+    def _with_excluded(self, excluded, only):
+        """[B, E + M], ascending, padded with I: what is excluded in all."""
+        more = tf.where(only.excluded < 0, self.catalogue.size, only.excluded)
+        more = tf.broadcast_to(more, [tf.shape(excluded)[0], tf.shape(more)[1]])
+        return tf.sort(tf.concat([excluded, more], axis=1), axis=1)
+
+    def _search_or_scan(self, u, excluded, k):
         fetched = k + tf.shape(excluded)[1] + _OVERFETCH
         fetched = tf.minimum(fetched, self.catalogue.size)
         radius = tf.fill(tf.shape(u)[:1], self._radius)
@@ -102,3 +141,10 @@ class ScannIndex(tf.Module):
         keys = self.catalogue.scan(sample, nothing, tf.constant(k))[1][:, -1]
         radii = self.catalogue.measure.values(keys, sample)["distances"]
         return tf.sort(radii)[sample.shape[0] // 2]
+
+
+def _distinct(items: tf.Tensor) -> tf.Tensor:
+    """[B, N] items, each once in its row; -1 in the place of the others."""
+    items = tf.sort(items, axis=1)
+    again = tf.equal(items[:, 1:], items[:, :-1])
+    return tf.where(tf.pad(again, [[0, 0], [1, 0]]), -1, items)

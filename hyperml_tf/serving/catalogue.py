@@ -65,18 +65,27 @@ class Catalogue(tf.Module):
         return _first(items, tf.where(out, _never([]), keys), k)
 
     def scan(
-        self, u: tf.Tensor, excluded: tf.Tensor, k: tf.Tensor
+        self,
+        u: tf.Tensor,
+        excluded: tf.Tensor,
+        k: tf.Tensor,
+        mask: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """The k best of all items: arguments and returns as of `best`, B >= 1."""
+        """The k best of all items: arguments and returns as of `best`, B >= 1.
+
+        `mask` [B, I] says which items are to be had; None: all.
+        """
 
         def one(arguments):
-            query, out = arguments
+            query, out, *wanted = arguments
 
             def block(start, stop):
                 v = tf.cast(self.points[start:stop], tf.float64)
                 return self.measure.keys(query, v, self.weights[start:stop])
 
             keys = in_blocks(block, self.size, _SCAN_ROWS)
+            if wanted:
+                keys = tf.where(wanted[0], keys, _never([]))
             # One place more than items, for the padding of `excluded`.
             keys = tf.concat([keys, _never([1])], axis=0)
             keys = tf.tensor_scatter_nd_update(
@@ -87,7 +96,7 @@ class Catalogue(tf.Module):
 
         return tf.map_fn(
             one,
-            (u, excluded),
+            (u, excluded) if mask is None else (u, excluded, mask),
             fn_output_signature=(tf.int32, tf.float64),
             parallel_iterations=1,  # one scan uses all cores and enough memory
         )
@@ -99,13 +108,18 @@ class Catalogue(tf.Module):
         excluded: tf.Tensor,
         items: tf.Tensor,
         keys: tf.Tensor,
+        mask: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Items and keys [B, K], by a scan in the rows where `done` [B] is false."""
 
         def scan():
             rows = tf.where(~done)
             queries = tf.gather_nd(u, rows), tf.gather_nd(excluded, rows)
-            found = self.scan(*queries, tf.shape(items)[1])
+            wanted = mask
+            if mask is not None:
+                every_row = tf.broadcast_to(mask, [tf.shape(u)[0], self.size])
+                wanted = tf.gather_nd(every_row, rows)
+            found = self.scan(*queries, tf.shape(items)[1], wanted)
             update = tf.tensor_scatter_nd_update
             return update(items, rows, found[0]), update(keys, rows, found[1])
 

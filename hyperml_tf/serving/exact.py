@@ -16,9 +16,11 @@ Coordinates of x and y are stretched against each other, which leaves the produc
 they are, so that none dominates a norm, and Cauchy-Schwarz is not wasteful.
 """
 
+import numpy as np
 import tensorflow as tf
 
 from hyperml_tf.serving.catalogue import Catalogue
+from hyperml_tf.serving.filters import Filter
 from hyperml_tf.serving.tfrs import BruteForce
 
 # Items fetched beyond those asked for and excluded. More of them decide more queries
@@ -55,9 +57,14 @@ class ExactIndex(tf.Module):
         self._search = lambda queries, k: brute_force(queries, k=k)
         # Its variables alone: a SavedModel of Keras objects would need Keras to load.
         self._variables = brute_force.variables
+        self._bounded = brute_force._candidates
 
     def top(
-        self, u: tf.Tensor, excluded: tf.Tensor, k: tf.Tensor
+        self,
+        u: tf.Tensor,
+        excluded: tf.Tensor,
+        k: tf.Tensor,
+        only: Filter | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """The k best items of each query, in their true order.
 
@@ -65,16 +72,27 @@ class ExactIndex(tf.Module):
             u: [B, D] float64 queries.
             excluded: [B, E] int32, E >= 1, ascending, padded with I.
             k: scalar >= 1.
+            only: what else is excluded, and what is allowed.
 
         Returns:
             Items [B, K] int32 and keys [B, K] float64, K = min(k, I), best first; -1
             and infinity where fewer are left.
         """
-        items, keys, proven = self.attempt(u, excluded, k)
-        return self.catalogue.scan_unless(proven, u, excluded, items, keys)
+        mask = None if only is None else only.mask(self.catalogue.size)
+        items, keys, proven = self.attempt(u, excluded, k, mask)
+        return self.catalogue.scan_unless(proven, u, excluded, items, keys, mask)
+
+    def filter_bytes(self, only: Filter) -> tf.Tensor:
+        """Memory of a query's filter: masks, and the products under them."""
+        del only
+        return tf.constant(8 * self.catalogue.size, tf.int64)
 
     def attempt(
-        self, u: tf.Tensor, excluded: tf.Tensor, k: tf.Tensor
+        self,
+        u: tf.Tensor,
+        excluded: tf.Tensor,
+        k: tf.Tensor,
+        mask: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Items and keys as of `top`, but unscanned, and where they are proven, [B]."""
         fetched = k + tf.shape(excluded)[1] + _OVERFETCH
@@ -83,12 +101,25 @@ class ExactIndex(tf.Module):
         norm = tf.norm(query, axis=1, keepdims=True)
         query = tf.math.divide_no_nan(query, norm)
         query = tf.concat([query, self._beta * tf.ones_like(norm)], axis=1)
-        bounds, items = self._search(tf.cast(query, tf.float32), fetched)
+        query = tf.cast(query, tf.float32)
+        if mask is None:
+            bounds, items = self._search(query, fetched)
+        else:
+            bounds, items = self._search_masked(query, fetched, mask)
         items, keys = self.catalogue.best(u, items, excluded, k)
         # A zero query scores NaN here, which proves nothing.
         score = -keys[:, -1] / (norm[:, 0] * self._unit)
         proven = score > tf.cast(bounds[:, -1], tf.float64)
-        return items, keys, proven | tf.equal(fetched, self.catalogue.size)
+        # Everything that is to be had was fetched.
+        whole = tf.equal(fetched, self.catalogue.size) | tf.math.is_inf(bounds[:, -1])
+        return items, keys, proven | whole
+
+    def _search_masked(self, query, fetched, mask):
+        """As `_search`, of the items that `mask` lets pass; -1 where there is none."""
+        products = tf.matmul(query, self._bounded, transpose_b=True)
+        products = tf.where(mask, products, tf.constant(-np.inf))
+        bounds, items = tf.math.top_k(products, fetched)
+        return bounds, tf.where(tf.math.is_inf(bounds), -1, items)
 
 
 def _stretch(items: tf.Tensor, queries: tf.Tensor) -> tf.Tensor:

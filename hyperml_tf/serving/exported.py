@@ -1,19 +1,22 @@
-"""Asks an exported model, and writes its answers as tables for people."""
+"""Asks an exported model, and gives its answers as frames, or as tables for people."""
 
 import json
 import pathlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import tensorflow as tf
 
 from hyperml_tf.errors import InputError
 from hyperml_tf.models import DEFINITIONS
+from hyperml_tf.serving import raw_ids
 
-#: Files of an export beside TensorFlow's: what was exported, and its items' titles.
-RECORD, ITEMS = "export.json", "items.csv"
+#: Files of an export beside TensorFlow's: what was exported, its items' titles, and
+#: the raw ids of its users, in a column `id`.
+RECORD, ITEMS, USERS = "export.json", "items.csv", "users.parquet"
 
 # Users asked about at a time: answers are printed as they come.
 _USERS_PER_REQUEST = 256
@@ -22,6 +25,18 @@ _LONGEST_TITLE = 48
 #: Raw ids of users, or for users who were not in training what they are called and the
 #: raw ids of their items.
 Asked = Sequence[str] | Mapping[str, Sequence[str]]
+
+
+class Lists(NamedTuple):
+    """Items by raw ids; those that are not in the catalogue change nothing.
+
+    Attributes:
+        exclude_items: they are left out.
+        allowed_items: no other is recommended; () allows all.
+    """
+
+    exclude_items: Sequence[str] = ()
+    allowed_items: Sequence[str] = ()
 
 
 class Answer(NamedTuple):
@@ -53,7 +68,7 @@ class Exported:
     """
 
     def __init__(self, folder: str | pathlib.Path):
-        folder = pathlib.Path(folder)
+        self._folder = folder = pathlib.Path(folder)
         remedy = "write one with hyperml_tf.export --run=… --output=…"
         try:
             self.record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
@@ -77,8 +92,33 @@ class Exported:
             table = pd.read_csv(titles, dtype=str, keep_default_na=False)
             self._titles = table.set_index("item")
 
+    @property
+    def signatures(self) -> Mapping[str, Callable]:
+        """The functions of the SavedModel by name."""
+        return self._model.signatures
+
+    @property
+    def users(self) -> list[str]:
+        """Raw ids of all users that the model knows.
+
+        Raises:
+            InputError: the export is older than this file of it.
+        """
+        path = self._folder / USERS
+        try:
+            return pq.read_table(path)["id"].to_pylist()
+        except FileNotFoundError:
+            raise InputError(
+                f"{self._folder} has no {USERS}, so all its users cannot be asked for; "
+                "export the run again with this version, or give --users=FILE"
+            ) from None
+
     def answers(
-        self, users: Asked, k: int, exclude_seen: bool = True
+        self,
+        users: Asked,
+        k: int,
+        exclude_seen: bool = True,
+        lists: Lists | None = None,
     ) -> Iterator[Answer]:
         """What is recommended to each user, one after the other.
 
@@ -86,30 +126,85 @@ class Exported:
             users: raw ids, or histories.
             k: items of each; fewer come where fewer are left.
             exclude_seen: leave out what the user is known to have touched.
+            lists: what else is left out, and what is allowed.
 
         Raises:
-            InputError: the model has no answer to histories.
+            InputError: the model has no answer to histories, or the export is too old
+                for lists.
         """
-        if isinstance(users, Mapping):
-            yield from self._answers_for(users, k, exclude_seen)
-            return
-        ask = self._model.signatures["recommend"]
-        for start in range(0, len(users), _USERS_PER_REQUEST):
-            block = list(users[start : start + _USERS_PER_REQUEST])
-            # A raw id from the command line need not be UTF-8; then it is unknown.
-            raw = [user.encode("utf-8", "surrogateescape") for user in block]
-            answer = ask(
-                user_ids=tf.constant(raw),
-                k=tf.constant(k),
-                exclude_seen=tf.constant(exclude_seen),
-            )
-            arrays = {name: tensor.numpy() for name, tensor in answer.items()}
+        for block, answer in self._blocks(users, k, exclude_seen, lists):
             for row, user in enumerate(block):
-                yield self._answer(user, {n: array[row] for n, array in arrays.items()})
+                yield self._answer(user, {n: array[row] for n, array in answer.items()})
 
-    def _answers_for(
-        self, histories: Mapping[str, Sequence[str]], k: int, exclude_seen: bool
-    ) -> Iterator[Answer]:
+    def frames(
+        self,
+        users: Asked,
+        k: int,
+        exclude_seen: bool = True,
+        lists: Lists | None = None,
+    ) -> Iterator[tuple[list[str], pd.DataFrame]]:
+        """Some users after the other, with their part of the frame of `recommend`.
+
+        Arguments and errors are as of `answers`.
+        """
+        for block, answer in self._blocks(users, k, exclude_seen, lists):
+            yield block, self._frame("user", block, "item", answer)
+
+    def similar(self, items: Sequence[str], k: int) -> pd.DataFrame:
+        """The k items nearest to items: item, rank, similar_item, score and title.
+
+        Raises:
+            InputError: an item is not in the catalogue, or the model has no index.
+        """
+        if "similar_items" not in self._model.signatures:
+            raise InputError(
+                f"{self._folder} has no similar items; its index is "
+                f"{self.record['index']}"
+            )
+        answer = self._ask("similar_items", item_ids=raw_ids.encoded(items), k=k)
+        for item, known in zip(items, answer["known_items"], strict=True):
+            if not known:
+                raise InputError(
+                    f"item {item} is not in the catalogue of {self._folder}; give the "
+                    "raw id of an item that the model was trained on"
+                )
+        return self._frame("item", items, "similar_item", answer)
+
+    def _blocks(self, users: Asked, k, exclude_seen, lists):
+        """Users by the block, and the arrays of their answer."""
+        request = {"k": k, "exclude_seen": exclude_seen}
+        if isinstance(users, Mapping):
+            if lists is not None:
+                raise InputError(
+                    "lists of items are for users in training; leave them out where "
+                    "new users are served by their histories"
+                )
+            signature = self._signature_for_histories()
+        elif lists is None:
+            signature = "recommend"
+        else:
+            signature = "recommend_filtered"
+            request |= {
+                "exclude_items": [raw_ids.encoded(lists.exclude_items) or [b""]],
+                "allowed_items": [raw_ids.encoded(lists.allowed_items) or [b""]],
+            }
+        if signature not in self._model.signatures:
+            raise InputError(
+                f"{self._folder} is older than lists of items; export the run again "
+                "with this version"
+            )
+        asked = list(users)
+        for start in range(0, len(asked), _USERS_PER_REQUEST):
+            block = asked[start : start + _USERS_PER_REQUEST]
+            if isinstance(users, Mapping):
+                items = [raw_ids.encoded(users[user]) for user in block]
+                ragged = tf.ragged.constant(items, tf.string, ragged_rank=1)
+                about = {"item_ids": ragged.to_tensor("")}
+            else:
+                about = {"user_ids": raw_ids.encoded(block)}
+            yield block, self._ask(signature, **about, **request)
+
+    def _signature_for_histories(self) -> str:
         if "recommend_for_items" not in self._model.signatures:
             way = self.record.get("new_users", "none: the export is older than this")
             raise InputError(
@@ -117,23 +212,29 @@ class Exported:
                 f"in training alone ({way}); train again with the new users, or export "
                 "a model of another kind"
             )
-        ask = self._model.signatures["recommend_for_items"]
-        users = list(histories)
-        for start in range(0, len(users), _USERS_PER_REQUEST):
-            block = users[start : start + _USERS_PER_REQUEST]
-            items = [
-                [item.encode("utf-8", "surrogateescape") for item in histories[user]]
-                for user in block
-            ]
-            padded = tf.ragged.constant(items, tf.string, ragged_rank=1).to_tensor("")
-            answer = ask(
-                item_ids=padded,
-                k=tf.constant(k),
-                exclude_seen=tf.constant(exclude_seen),
-            )
-            arrays = {name: tensor.numpy() for name, tensor in answer.items()}
-            for row, user in enumerate(block):
-                yield self._answer(user, {n: array[row] for n, array in arrays.items()})
+        return "recommend_for_items"
+
+    def _ask(self, signature: str, **request) -> dict[str, np.ndarray]:
+        feed = {name: tf.convert_to_tensor(value) for name, value in request.items()}
+        answer = self._model.signatures[signature](**feed)
+        return {name: tensor.numpy() for name, tensor in answer.items()}
+
+    def _frame(self, one, asked, other, answer) -> pd.DataFrame:
+        """One row an item: columns `one` (who was asked about), rank, `other`, …"""
+        found = answer["item_ids"]
+        there = found != b""
+        items = np.array([item.decode() for item in found[there]], object)
+        table = {
+            one: np.repeat(np.array(asked, object), there.sum(axis=1)),
+            "rank": np.broadcast_to(np.arange(1, found.shape[1] + 1), found.shape)[
+                there
+            ],
+            other: items,
+            "score": answer["scores"][there],
+        }
+        if self._titles is not None and "title" in self._titles:
+            table["title"] = self._titles["title"].reindex(items).fillna("").to_numpy()
+        return pd.DataFrame(table)
 
     def _answer(self, user: str, answer: dict[str, np.ndarray]) -> Answer:
         items = [item.decode() for item in answer["item_ids"] if item]
@@ -147,13 +248,17 @@ class Exported:
         unknown = int(answer.get("unknown_items", 0))
         return Answer(user, bool(answer["known_users"]), pd.DataFrame(columns), unknown)
 
-    def tables(self, users: Asked, k: int, exclude_seen: bool = True) -> Iterator[str]:
-        """One table of recommendations per user, as text; arguments as of `answers`."""
-        model = self.record["model"]
-        model = DEFINITIONS[model].title if model in DEFINITIONS else model
-        source = f"{model} on {self.record['dataset']}"
+    def tables(
+        self,
+        users: Asked,
+        k: int,
+        exclude_seen: bool = True,
+        lists: Lists | None = None,
+    ) -> Iterator[str]:
+        """One table of recommendations per user, as text."""
+        source = self._source()
         seen = "left out" if exclude_seen else "included"
-        for answer in self.answers(users, k, exclude_seen):
+        for answer in self.answers(users, k, exclude_seen, lists):
             table, user = answer.items, answer.user
             if answer.is_known:
                 head = f"user {user}: {source}, seen items {seen}"
@@ -166,6 +271,18 @@ class Exported:
                 hidden = ["score", "distance"]
             shown = table.drop(columns=hidden, errors="ignore")
             yield "\n".join([head, *_aligned(shown)])
+
+    def similar_table(self, item: str, k: int) -> str:
+        """The items nearest to one, as text."""
+        shown = self.similar([item], k).drop(columns="item")
+        head = f"item {item}: the nearest items by {self._source()}"
+        return "\n".join([head, *_aligned(shown)])
+
+    def _source(self) -> str:
+        """The model and its dataset, for people."""
+        model = self.record["model"]
+        model = DEFINITIONS[model].title if model in DEFINITIONS else model
+        return f"{model} on {self.record['dataset']}"
 
 
 def _placed(items: int, unknown: int) -> str:
@@ -182,6 +299,8 @@ def recommend(
     k: int = 10,
     exclude_seen: bool = True,
     histories: Mapping[object, Iterable[object]] | pd.DataFrame | None = None,
+    exclude_items: Iterable[object] | None = None,
+    allowed_items: Iterable[object] | None = None,
 ) -> pd.DataFrame:
     """What an exported model recommends to users, or to new users by their items.
 
@@ -193,6 +312,8 @@ def recommend(
         histories: in the place of `users`, what a new user is called -> raw ids of the
             items that the user touched, or a frame with the columns user and item.
             Items that the model does not know are left out.
+        exclude_items: raw ids of items that are left out for all users.
+        allowed_items: raw ids of items; no other is recommended. None allows all.
 
     Returns:
         One row an item: user, rank (from 1), item, score (higher is better) and title,
@@ -200,26 +321,25 @@ def recommend(
         popular items, with NaN for score; so does a new one without a known item.
 
     Raises:
-        InputError: the folder is not an export or cannot be loaded here, `users` are
-            not raw ids, k is out of range, or the model cannot answer for new users.
+        InputError: the folder is not an export or cannot be loaded here, `users` or
+            items are not raw ids, no item is allowed, k is out of range, or the model
+            cannot answer for new users.
     """
     exported = model if isinstance(model, Exported) else Exported(model)
     asked: Asked
     if users is not None and histories is None:
-        asked = _raw_ids(users)
+        asked = raw_ids.of(users, "users")
     elif histories is not None and users is None:
         asked = _histories(histories)
     else:
         raise InputError("give one of users=[…] and histories={…}")
+    lists = _lists(exclude_items, allowed_items)
     if isinstance(k, bool) or int(k) != k or not 1 <= k < 1 << 31:
         raise InputError(f"k must be a whole number in [1, {(1 << 31) - 1}], got {k}")
-    frames = [
-        answer.items.assign(user=answer.user)
-        for answer in exported.answers(asked, int(k), exclude_seen)
-    ]
-    columns = ["user", "rank", "item", "score", "title"]
-    table = pd.concat(frames or [pd.DataFrame(columns=columns[:4])], ignore_index=True)
-    return table[[name for name in columns if name in table]]
+    parts = exported.frames(asked, int(k), exclude_seen, lists)
+    frames = [frame for _, frame in parts]
+    nobody = pd.DataFrame(columns=["user", "rank", "item", "score"])
+    return pd.concat(frames or [nobody], ignore_index=True)
 
 
 def _histories(
@@ -235,27 +355,28 @@ def _histories(
             "histories must be a dictionary of user -> items, or a frame with the "
             f"columns user and item; got a {type(histories).__name__}"
         )
-    users = _raw_ids(histories)
-    return dict(zip(users, map(_raw_ids, histories.values()), strict=True))
+    users = raw_ids.of(histories, "users")
+    items = (raw_ids.of(history, "items") for history in histories.values())
+    return dict(zip(users, items, strict=True))
 
 
-def _raw_ids(users: Iterable[object]) -> list[str]:
-    """Ids as text, as `Interactions.from_dataframe` has them."""
-    if isinstance(users, str | bytes | pd.DataFrame):
+def _lists(
+    exclude_items: Iterable[object] | None, allowed_items: Iterable[object] | None
+) -> Lists | None:
+    if exclude_items is None and allowed_items is None:
+        return None
+    excluded = raw_ids.of(
+        () if exclude_items is None else exclude_items, "exclude_items"
+    )
+    if allowed_items is None:
+        return Lists(excluded)
+    allowed = raw_ids.of(allowed_items, "allowed_items")
+    if not allowed:
         raise InputError(
-            f"users must be a list of raw ids, got a {type(users).__name__}; for one "
-            "user give a list of one"
+            "allowed_items is empty, so that nothing could be recommended; leave it "
+            "out to allow all items"
         )
-    ids = []
-    for user in users:
-        if isinstance(user, bytes):
-            user = user.decode("utf-8", "surrogateescape")
-        if user is None or user != user:  # NaN is not itself
-            raise InputError("a user's raw id is missing (None or NaN); leave it out")
-        if isinstance(user, float | np.floating) and user == int(user):
-            user = int(user)
-        ids.append(str(user))
-    return ids
+    return Lists(excluded, allowed)
 
 
 def _register_scann(folder: pathlib.Path) -> None:
@@ -301,23 +422,4 @@ def read_histories(path: str, user: str, item: str) -> dict[str, list[str]]:
         from hyperml_tf.data import frames
 
         return frames.histories(path, user, item)
-    return {pathlib.Path(path).stem: read_ids(path, "--history")}
-
-
-def read_ids(path: str, flag: str = "--users") -> list[str]:
-    """Raw ids from a file, one a line; empty lines and byte order marks do not count.
-
-    Raises:
-        InputError: no such file, not text, or no id in it.
-    """
-    try:
-        lines = pathlib.Path(path).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"cannot read {flag}={path} ({error}); give a text file, one id a line"
-        ) from None
-    # Windows begins a file with the mark, and `cat` puts it between two.
-    ids = [raw for line in lines if (raw := line.removeprefix("\ufeff"))]
-    if not ids:
-        raise InputError(f"{flag}={path} has no id in it; give one raw id a line")
-    return ids
+    return {pathlib.Path(path).stem: raw_ids.read(path, "history")}

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from hyperml_tf.models import Recommender
 from hyperml_tf.serving.catalogue import Catalogue, compact
+from hyperml_tf.serving.filters import Filter
 
 Values = dict[str, tf.Tensor]
 
@@ -21,9 +22,16 @@ class Index(Protocol):
     catalogue: Catalogue
 
     def top(
-        self, u: tf.Tensor, excluded: tf.Tensor, k: tf.Tensor
+        self,
+        u: tf.Tensor,
+        excluded: tf.Tensor,
+        k: tf.Tensor,
+        only: Filter | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """See `exact.ExactIndex.top`."""
+
+    def filter_bytes(self, only: Filter) -> tf.Tensor:
+        """Memory that the filter of one query takes."""
 
 
 class PointRanker(tf.Module):
@@ -57,8 +65,16 @@ class PointRanker(tf.Module):
         """Memory of one item re-scored for one query: two rows of float64."""
         return 16 * self._catalogue.points.shape[1]
 
+    def filter_bytes(self, only: Filter) -> tf.Tensor:
+        """Memory that the filter of one query takes."""
+        return self._index.filter_bytes(only)
+
     def recommend(
-        self, users: tf.Tensor, excluded: tf.Tensor, k: tf.Tensor
+        self,
+        users: tf.Tensor,
+        excluded: tf.Tensor,
+        k: tf.Tensor,
+        only: Filter | None = None,
     ) -> tuple[tf.Tensor, Values]:
         """The k best items of users.
 
@@ -66,12 +82,13 @@ class PointRanker(tf.Module):
             users: [B] rows.
             excluded: [B, E] int32, E >= 1, ascending, padded with I.
             k: scalar >= 1.
+            only: what else is excluded, and what is allowed.
 
         Returns:
             Items [B, K] int32, K = min(k, I), -1 where fewer are left; "scores" and,
             if the model measures distance, "distances", [B, K] float64.
         """
-        return self._near(self._queries(users), excluded, k)
+        return self._near(self._queries(users), excluded, k, only)
 
     def recommend_for(
         self, items: tf.Tensor, excluded: tf.Tensor, k: tf.Tensor
@@ -97,8 +114,8 @@ class PointRanker(tf.Module):
     def _queries(self, users):
         return tf.cast(tf.gather(self._users, users), tf.float64)
 
-    def _near(self, u, excluded, k):
-        items, keys = self._index.top(u, excluded, k)
+    def _near(self, u, excluded, k, only=None):
+        items, keys = self._index.top(u, excluded, k, only)
         return items, self._catalogue.measure.values(keys, u[:, tf.newaxis])
 
 
@@ -124,11 +141,20 @@ class ScoreRanker(tf.Module):
         """Memory of one query: a guess of what a network needs for every item."""
         return 1024 * self._size
 
+    def filter_bytes(self, only: Filter) -> tf.Tensor:
+        """Memory that the filter of one query takes: masks, and scores under them."""
+        del only
+        return tf.constant(16 * self._size, tf.int64)
+
     def recommend(
-        self, users: tf.Tensor, excluded: tf.Tensor, k: tf.Tensor
+        self,
+        users: tf.Tensor,
+        excluded: tf.Tensor,
+        k: tf.Tensor,
+        only: Filter | None = None,
     ) -> tuple[tf.Tensor, Values]:
         """Arguments and returns as of `PointRanker.recommend`, without distances."""
-        return self._best(self._score_all(users), excluded, k)
+        return self._best(self._score_all(users), excluded, k, only)
 
     def recommend_for(
         self, items: tf.Tensor, excluded: tf.Tensor, k: tf.Tensor
@@ -136,8 +162,11 @@ class ScoreRanker(tf.Module):
         """As `PointRanker.recommend_for`, without distances."""
         return self._best(self._score_histories(items), excluded, k)
 
-    def _best(self, scores, excluded, k):
+    def _best(self, scores, excluded, k, only=None):
         scores = tf.cast(scores, tf.float64)
+        if only is not None:
+            never = tf.constant(-np.inf, tf.float64)
+            scores = tf.where(only.mask(self._size), scores, never)
         # One place more than items, for the padding of `excluded`.
         scores = tf.pad(scores, [[0, 0], [0, 1]])
         row = tf.broadcast_to(

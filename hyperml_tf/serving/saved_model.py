@@ -1,7 +1,8 @@
 """Writes a trained model as a SavedModel folder that TensorFlow alone serves.
 
-Beside what TensorFlow writes, the folder holds `export.json` (what was exported) and,
-where the dataset has titles, `items.csv`.
+Beside what TensorFlow writes, the folder holds `export.json` (what was exported),
+`users.parquet` (the raw ids of all users) and, where the dataset has titles,
+`items.csv`.
 """
 
 import json
@@ -10,6 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import tensorflow as tf
 
 from hyperml_tf import files
@@ -19,7 +22,7 @@ from hyperml_tf.models import Recommender
 from hyperml_tf.serving.approximate import ScannIndex
 from hyperml_tf.serving.catalogue import Catalogue
 from hyperml_tf.serving.exact import ExactIndex
-from hyperml_tf.serving.exported import ITEMS, RECORD
+from hyperml_tf.serving.exported import ITEMS, RECORD, USERS
 from hyperml_tf.serving.rankers import PointRanker, ScoreRanker
 from hyperml_tf.serving.service import Service, known_items
 
@@ -80,6 +83,8 @@ def export(
     _refuse_what_is_no_export(output)
     with files.replacing_folder(output) as folder:
         tf.saved_model.save(service, str(folder), signatures, options)
+        users = pa.array(interactions.user_ids, pa.string())
+        pq.write_table(pa.table({"id": users}), folder / USERS)
         if interactions.items is not None:
             interactions.items.to_csv(folder / ITEMS, index=False, lineterminator="\n")
         text = json.dumps(record, indent=1, sort_keys=True) + "\n"

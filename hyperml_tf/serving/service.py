@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from hyperml_tf.data.interactions import Interactions
 from hyperml_tf.serving.catalogue import in_blocks
+from hyperml_tf.serving.filters import Filter
 from hyperml_tf.serving.rankers import PointRanker, ScoreRanker
 
 # A block of users is as large as this much memory allows.
@@ -84,7 +85,7 @@ class Service(tf.Module):
         Requests may leave out `k` and `exclude_seen` where the server honours the
         defaults of a signature.
         """
-        ids = tf.TensorSpec([None], tf.string)
+        ids, lists = (tf.TensorSpec([None] * n, tf.string) for n in (1, 2))
         integer, boolean = tf.TensorSpec([], tf.int32), tf.TensorSpec([], tf.bool)
         default_k = tf.constant(DEFAULT_K)
 
@@ -102,6 +103,19 @@ class Service(tf.Module):
         ):
             return self.recommend_for_items(item_ids, k, exclude_seen)
 
+        @tf.function(
+            input_signature=[ids, integer, boolean, lists, lists], autograph=False
+        )
+        def recommend_filtered(
+            user_ids,
+            k=default_k,
+            exclude_seen=tf.constant(True),  # noqa: B008
+            exclude_items=tf.constant([[""]]),  # noqa: B008
+            allowed_items=tf.constant([[""]]),  # noqa: B008
+        ):
+            only = Filter.of(self._items, exclude_items, allowed_items)
+            return self.recommend(user_ids, k, exclude_seen, only)
+
         @tf.function(input_signature=[ids, ids], autograph=False)
         def score(user_ids, item_ids):
             return self.score(user_ids, item_ids)
@@ -113,6 +127,7 @@ class Service(tf.Module):
         signatures = {
             "serving_default": recommend,
             "recommend": recommend,
+            "recommend_filtered": recommend_filtered,
             "score": score,
         }
         if isinstance(self._ranker, PointRanker):
@@ -122,7 +137,11 @@ class Service(tf.Module):
         return signatures
 
     def recommend(
-        self, user_ids: tf.Tensor, k: tf.Tensor, exclude_seen: tf.Tensor
+        self,
+        user_ids: tf.Tensor,
+        k: tf.Tensor,
+        exclude_seen: tf.Tensor,
+        only: Filter | None = None,
     ) -> dict[str, tf.Tensor]:
         """The k best items of users.
 
@@ -130,23 +149,29 @@ class Service(tf.Module):
             user_ids: [B] strings.
             k: scalar >= 1.
             exclude_seen: scalar; leave out all that the user is known to have touched.
+            only: what else is left out, and what is allowed.
 
         Returns:
             "item_ids" [B, K], K = min(k, I), "" where fewer are left; "scores" and,
             if the model measures distance, "distances", [B, K] float64, NaN where
             there is no item; "known_users" [B]. An unknown user gets the most popular
-            items, with NaN for values.
+            items, as the filter has them, with NaN for values.
         """
         users, k = self._users.lookup(user_ids), self._at_most_all(k)
+        if only is not None:
+            with tf.control_dependencies(only.check(users)):
+                users = tf.identity(users)
 
         def answer(start, stop):
             known = users[start:stop] >= 0
             rows = tf.maximum(users[start:stop], 0)
             excluded = self._excluded(rows, exclude_seen)
-            found = self._ranker.recommend(rows, excluded, k)
-            return self._or_popular(*found, known)
+            part = None if only is None else only.part(start, stop)
+            found = self._ranker.recommend(rows, excluded, k, part)
+            return self._or_popular(*found, known, part)
 
-        return self._by_blocks(answer, tf.size(users), k + self._most_seen())
+        more = 0 if only is None else self._ranker.filter_bytes(only)
+        return self._by_blocks(answer, tf.size(users), k + self._most_seen(), more)
 
     def recommend_for_items(
         self, item_ids: tf.Tensor, k: tf.Tensor, exclude_seen: tf.Tensor
@@ -253,15 +278,34 @@ class Service(tf.Module):
         seen = tf.gather(self._known_items, places).to_tensor(self._num_items)
         return tf.pad(seen, [[0, 0], [0, 1]], constant_values=self._num_items)
 
+    def _most_popular(self, k, known, only):
+        """[A, K] the most popular items, as the filter has them; -1 where none is.
+
+        Without a filter where all users are known, since nobody asks for it.
+        """
+        first = self._popular[tf.newaxis, :k]
+        if only is None:
+            return first
+
+        def filtered():
+            wanted = tf.gather(only.mask(self._num_items), self._popular, axis=1)
+            places = tf.where(wanted, tf.range(self._num_items), self._num_items)
+            places = -tf.math.top_k(-places, k).values
+            items = tf.gather(self._popular, tf.minimum(places, self._num_items - 1))
+            return tf.where(places < self._num_items, items, -1)
+
+        return tf.cond(tf.reduce_all(known), lambda: first, filtered)
+
     def _at_most_all(self, k):
         """min(k, I), so that sums with it fit 32 bits."""
         positive = tf.debugging.Assert(k > 0, ["k must be >= 1:", k])
         with tf.control_dependencies([positive]):
             return tf.minimum(k, self._num_items)
 
-    def _or_popular(self, items, values, known):
+    def _or_popular(self, items, values, known, only=None):
         """What is shown of items [B, K]; the most popular ones where not known [B]."""
-        popular = tf.broadcast_to(self._popular[: tf.shape(items)[1]], tf.shape(items))
+        popular = self._most_popular(tf.shape(items)[1], known, only)
+        popular = tf.broadcast_to(popular, tf.shape(items))
         items = tf.where(known[:, tf.newaxis], items, popular)
         shown = self._shown(items, values, known[:, tf.newaxis])
         return shown | {"known_users": known}
@@ -279,10 +323,11 @@ class Service(tf.Module):
         splits = self._known_splits
         return tf.cast(tf.reduce_max(splits[1:] - splits[:-1]), tf.int32)
 
-    def _by_blocks(self, answer, count, candidates):
+    def _by_blocks(self, answer, count, candidates, more_bytes=0):
         """Answers of `count` rows, each of which re-scores so many candidates."""
         per_query = tf.cast(candidates, tf.int64) * self._ranker.bytes_per_candidate
-        size = _BLOCK_BYTES // (per_query + self._ranker.bytes_per_query)
+        per_query += self._ranker.bytes_per_query + more_bytes
+        size = _BLOCK_BYTES // per_query
         size = tf.cast(tf.maximum(size, 1), tf.int32)
         return in_blocks(answer, count, size)
 

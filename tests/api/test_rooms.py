@@ -34,7 +34,7 @@ MAY_IMPORT["command_line"] = {
 }
 COMMANDS = {
     *("benchmark", "evaluate", "export", "recommend", "replicate", "report"),
-    *("reproduce", "search", "train"),
+    *("reproduce", "search", "serve", "train", "vectors"),
 }
 PACKAGES = ("hyperml_tf", "data_prep")
 

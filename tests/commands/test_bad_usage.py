@@ -110,7 +110,11 @@ def test_other_commands_refuse(flags, named, command, data_dir, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "module", ["train", "replicate", "evaluate", "export", "recommend", "report"]
+    "module",
+    [
+        *("train", "replicate", "evaluate", "export", "recommend", "report"),
+        *("vectors", "serve"),
+    ],
 )
 def test_help_fits_one_screen(module, command):
     done = command(f"hyperml_tf.{module}", "--help")

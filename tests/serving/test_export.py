@@ -201,8 +201,10 @@ def test_the_record_says_what_was_exported(models, interactions, tmp_path):
     assert json.loads((tmp_path / "out" / "export.json").read_text()) == record
     assert record["seed"] == 3 and record["users"] == USERS
     assert record["index"].startswith("none")
-    signatures = ["recommend", "recommend_for_items", "score", "serving_default"]
-    assert record["signatures"] == signatures
+    assert record["signatures"] == [
+        *("recommend", "recommend_filtered", "recommend_for_items"),
+        *("score", "serving_default"),
+    ]
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
 
 

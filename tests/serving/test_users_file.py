@@ -5,7 +5,7 @@ import gzip
 import pytest
 
 from hyperml_tf.errors import InputError
-from hyperml_tf.serving.exported import read_ids
+from hyperml_tf.serving import raw_ids
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ from hyperml_tf.serving.exported import read_ids
 def test_line_ends_and_byte_order_marks_are_no_part_of_an_id(tmp_path, content):
     path = tmp_path / "users.txt"
     path.write_bytes(content)
-    assert read_ids(str(path)) == ["405", "7"]
+    assert raw_ids.read(str(path), "users") == ["405", "7"]
 
 
 @pytest.mark.parametrize(
@@ -38,4 +38,4 @@ def test_what_is_no_list_in_utf_8_is_refused(tmp_path, content):
     path = tmp_path / "users.txt"
     path.write_bytes(content)
     with pytest.raises(InputError, match=str(path)):
-        read_ids(str(path))
+        raw_ids.read(str(path), "users")
