@@ -52,7 +52,7 @@ def run(main, export):
     return functools.partial(main, "recommend", f"--model={export}")
 
 
-@pytest.mark.parametrize("format", READERS)
+@pytest.mark.parametrize("format", answer_files.FORMATS)
 def test_a_file_of_all_users_is_the_frame_of_recommend(
     format, export, awkward, run, tmp_path, monkeypatch
 ):
