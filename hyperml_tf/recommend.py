@@ -104,6 +104,8 @@ def _format() -> str:
     format = _FORMAT.value or by_ending
     if format == "parquet" and not _OUTPUT.value:
         raise InputError("--format=parquet is not for a terminal; give --output=FILE")
+    if _OUTPUT.value and pathlib.Path(_OUTPUT.value).is_dir():
+        raise InputError(f"--output={_OUTPUT.value} is a folder; name a file in it")
     return format
 
 
@@ -118,7 +120,9 @@ def _opened() -> Iterator[IO[bytes]]:
     if not _OUTPUT.value:
         yield sys.stdout.buffer
         return
-    with files.replacing(pathlib.Path(_OUTPUT.value)) as file:
+    output = pathlib.Path(_OUTPUT.value)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with files.replacing(output) as file:
         yield file
 
 

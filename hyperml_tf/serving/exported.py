@@ -106,7 +106,7 @@ class Exported:
         """
         path = self._folder / USERS
         try:
-            return pq.read_table(path)["id"].to_pylist()
+            return pq.ParquetFile(path).read()["id"].to_pylist()
         except FileNotFoundError:
             raise InputError(
                 f"{self._folder} has no {USERS}, so all its users cannot be asked for; "

@@ -47,8 +47,11 @@ def write(
         What both files say of themselves, in the JSON `hyperml` of their metadata.
 
     Raises:
-        InputError: the model has no such vectors, or a weight is not finite.
+        InputError: the model has no such vectors, the form is not known, or a weight is
+            not finite.
     """
+    if form not in FORMS:
+        raise InputError(f"form {form!r} is not known; one of: {', '.join(FORMS)}")
     model.check_sizes(interactions)
     model.check_finite()
     points = model.retrieval_points()

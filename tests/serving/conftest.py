@@ -1,5 +1,7 @@
 """Small models with random tables, behind a dataset with raw ids."""
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -22,6 +24,8 @@ from hyperml_tf.models import (
     Popularity,
     SoftmaxRecommender,
 )  # fmt: skip
+from hyperml_tf.serving import saved_model
+from hyperml_tf.serving.exported import Exported
 
 USERS, ITEMS, DIM = 40, 300, 8
 TABLES = {"dim": DIM, "init_scale": 0.2, "dropout": 0.0, "seed": 3}
@@ -104,6 +108,25 @@ def models(interactions):
         **fitted,
         **networks,
     }
+
+
+@pytest.fixture(scope="session")
+def export_of(models, interactions, tmp_path_factory):
+    """The folder of a model's export, by key: made once, not to be changed."""
+
+    @functools.cache
+    def export(key):
+        folder = tmp_path_factory.mktemp("export") / key
+        saved_model.export(models[key], interactions, folder, record={"model": key})
+        return folder
+
+    return export
+
+
+@pytest.fixture(scope="session")
+def loaded(export_of):
+    """A model's export by key, loaded once."""
+    return functools.cache(lambda key: Exported(export_of(key)))
 
 
 @pytest.fixture(scope="session")

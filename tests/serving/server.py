@@ -14,9 +14,9 @@ LIMITS = web.Limits(bytes=20_000, k=50, ids=100)
 
 
 @contextlib.contextmanager
-def serving(versions, batcher):
+def serving(versions, batcher, name="hyperml"):
     """A port at which the application listens."""
-    app = web.application("mine", versions, batcher, LIMITS)
+    app = web.application(name, versions, batcher, LIMITS)
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, args=([listener],))
@@ -46,4 +46,4 @@ def ask(port, path, body=None, method=None):
 
 
 def predict(port, **request):
-    return ask(port, "/v1/models/mine:predict", request)
+    return ask(port, "/v1/models/hyperml:predict", request)

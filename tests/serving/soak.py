@@ -25,7 +25,7 @@ import tensorflow as tf
 from hyperml_tf.serving.exported import Exported
 from tests.conftest import ROOT
 
-CLIENTS, DISTINCT, WARM_UP = 8, 400, 4000
+CLIENTS, DISTINCT = 8, 400
 
 
 def plain(value):
@@ -39,7 +39,7 @@ def plain(value):
 
 def good(exported, rng):
     """(body, status 200, answer) of requests to every signature."""
-    users = [*rng.sample(exported.users, 300), "nobody", "é,\n"]
+    users = [*exported.users[:300], "nobody", "é,\n"]
     some = exported.signatures["recommend"](
         user_ids=tf.constant([""]), exclude_seen=tf.constant(True), k=tf.constant(300)
     )
@@ -139,6 +139,7 @@ def memory(process):
 
 
 def main(folder, count=100_000, seconds=180):
+    """Soaks a server of the export; returns the client and the memory, in MB."""
     server = subprocess.Popen(
         [sys.executable, "-m", "hyperml_tf.serve", f"--model={folder}", "--port=0"],
         cwd=ROOT, stdout=subprocess.PIPE, text=True,
@@ -147,10 +148,11 @@ def main(folder, count=100_000, seconds=180):
         port, path = re.search(
             r":(\d+)(/v1/models/\S+)", server.stdout.readline()
         ).groups()
-        requests = list(good(Exported(folder), random.Random(0)))
+        exported = Exported(folder)
+        requests = list(good(exported, random.Random(0)))
         requests += list(bad()) * (len(requests) // 70)  # a tenth of all
         where = int(port), f"{path}:predict", requests
-        Soak(*where, time.monotonic() + seconds, WARM_UP).run()
+        Soak(*where, time.monotonic() + seconds, count // 25).run()  # a warm-up
         before, began = memory(server), time.monotonic()
         soak = Soak(*where, began + seconds, count).run()
         spent, after = time.monotonic() - began, memory(server)
@@ -164,6 +166,7 @@ def main(folder, count=100_000, seconds=180):
     print(f"memory {before:.0f} MB before, {after:.0f} MB after")
     print(f"answers {dict(soak.statuses)}, wrong: {len(soak.wrong)}, exit code {ended}")
     print(*soak.wrong[:5], sep="\n")
+    return soak, before, after
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ def run(main, export):
     return functools.partial(main, "recommend", f"--model={export}")
 
 
-@pytest.mark.parametrize("format", READERS)
+@pytest.mark.parametrize("format", answer_files.FORMATS)
 def test_a_file_of_all_users_is_the_frame_of_recommend(
     format, export, awkward, run, tmp_path, monkeypatch
 ):
@@ -60,6 +60,7 @@ def test_a_file_of_all_users_is_the_frame_of_recommend(
     path = tmp_path / f"all.{format}"
     run("--users=all", "--k=200", f"--output={path}")
     expected = hml.recommend(export, awkward.user_ids, k=200)
+    assert (expected["title"].str.len() > 0).all()
     assert set(AWKWARD) < {*expected["item"]} and set(AWKWARD) < {*expected["user"]}
     assert len(expected) == 2 + (USERS - 1) * 200  # user 0 touched all but two
     pd.testing.assert_frame_equal(READERS[format](path), expected, check_dtype=True)
@@ -125,8 +126,8 @@ def test_without_an_output_the_answer_is_printed(export, run, capfdbinary):
 
 
 def test_tables_go_to_a_file_too(export, run, tmp_path):
-    run("--users=all", "--k=3", f"--output={tmp_path}/all.txt")
-    text = (tmp_path / "all.txt").read_text(encoding="utf-8")
+    run("--users=all", "--k=3", f"--output={tmp_path}/new/all.txt")
+    text = (tmp_path / "new/all.txt").read_text(encoding="utf-8")
     assert text.count("seen items left out") == USERS
 
 
@@ -154,6 +155,7 @@ def test_similar_items_come_as_a_table_and_as_a_file(
         (["--user=u", "--item=i"], "give one of"),
         (["--item=nothing"], "item nothing is not in the catalogue"),
         (["--user=u", "--format=parquet"], "not for a terminal"),
+        (["--user=u", "--output=/tmp"], "--output=/tmp is a folder"),
     ],
 )
 def test_bad_usage_is_refused_in_one_line(words, complaint, export, run):

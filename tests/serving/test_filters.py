@@ -22,14 +22,10 @@ TOLERANCE = {"lrml": 1e-5}  # float32 scores
 
 
 @pytest.fixture(scope="module", params=["hyperml", "mf_bpr", "lrml", "popularity"])
-def served(request, models, interactions, tmp_path_factory):
-    """A loaded export, and the scores of its model."""
-    folder = tmp_path_factory.mktemp("filters") / "export"
-    model = models[request.param]
-    hml.export(model, interactions, folder)
-    loaded = tf.saved_model.load(str(folder))
-    scores = oracle.scores(model, request.param).astype(np.float64)
-    return loaded.signatures, scores, TOLERANCE.get(request.param, 1e-9)
+def served(request, models, loaded):
+    """The signatures of an export, and the scores of its model."""
+    scores = oracle.scores(models[request.param], request.param).astype(np.float64)
+    return loaded(request.param).signatures, scores, TOLERANCE.get(request.param, 1e-9)
 
 
 def ask(signatures, users=EVERY_USER, exclude=None, allow=None, k=K, seen_out=True):
@@ -220,10 +216,10 @@ def test_the_approximate_index_compares_all_allowed_items(space, rng):
             assert len(got) == 200 and not gone & {*got}
 
 
-def test_python_takes_lists_and_refuses_what_is_none(models, interactions, tmp_path):
-    hml.export(models["cml"], interactions, tmp_path / "export")
+def test_python_takes_lists_and_refuses_what_is_none(loaded):
+    export = loaded("cml")
     both = {"exclude_items": ["i3", 4], "allowed_items": np.array(["i3", "i4", "i5"])}
-    table = hml.recommend(tmp_path / "export", EVERY_USER[2:4], 9, False, **both)
+    table = hml.recommend(export, EVERY_USER[2:4], 9, False, **both)
     assert [{*of["item"]} for _, of in table.groupby("user")] == [{"i4", "i5"}] * 2
     for lists, complaint in (
         ({"allowed_items": []}, "allowed_items is empty"),
@@ -231,19 +227,18 @@ def test_python_takes_lists_and_refuses_what_is_none(models, interactions, tmp_p
         ({"allowed_items": [None]}, "allowed_items: a raw id is missing"),
     ):
         with pytest.raises(InputError, match=complaint):
-            hml.recommend(tmp_path / "export", EVERY_USER, **lists)
+            hml.recommend(export, EVERY_USER, **lists)
 
 
-def test_the_command_takes_files_of_items(models, interactions, main, tmp_path):
-    hml.export(models["hyperml"], interactions, tmp_path / "export")
+def test_the_command_takes_files_of_items(export_of, main, tmp_path):
     (tmp_path / "in.txt").write_text("i3\ni4\ni5\ni6\n")
     (tmp_path / "out.txt").write_text("i4\nnothing\n")
     lists = [
         f"--allowed_items={tmp_path}/in.txt",
         f"--exclude_items={tmp_path}/out.txt",
     ]
-    words = ["recommend", f"--model={tmp_path}/export", "--noexclude_seen", *lists]
-    main(*words, "--users=all", f"--output={tmp_path}/all.csv")
+    words = ["recommend", f"--model={export_of('hyperml')}", *lists]
+    main(*words, "--users=all", "--noexclude_seen", f"--output={tmp_path}/all.csv")
     table = pd.read_csv(tmp_path / "all.csv")
     assert table.groupby("user").size().tolist() == [3] * USERS
     assert {*table["item"]} == {"i3", "i5", "i6"}
@@ -253,14 +248,9 @@ def test_the_command_takes_files_of_items(models, interactions, main, tmp_path):
         main(*words[:2], "--item=i3", lists[1])
 
 
-def test_an_export_without_the_signature_says_what_to_do(
-    models, interactions, tmp_path, monkeypatch
-):
-    hml.export(models["cml"], interactions, tmp_path / "export")
-    from hyperml_tf.serving.exported import Exported
-
-    old = Exported(tmp_path / "export")
-    signatures = {"recommend": old._model.signatures["recommend"]}
+def test_an_export_without_the_signature_says_what_to_do(loaded, monkeypatch):
+    old = loaded("cml")
+    signatures = {"recommend": old.signatures["recommend"]}
     monkeypatch.setattr(old._model, "signatures", signatures)
     assert len(hml.recommend(old, EVERY_USER[:1], k=2)) == 2
     with pytest.raises(InputError, match="older than lists of items; export the run"):

@@ -13,20 +13,18 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-import hyperml_tf as hml
 from hyperml_tf.errors import InputError
 from hyperml_tf.serving.rest.batching import Batcher
 from hyperml_tf.serving.rest.versions import Versions
 from tests.conftest import ROOT
+from tests.serving import soak
 from tests.serving.conftest import USERS
 from tests.serving.server import ask, predict, serving
 
 
 @pytest.fixture(scope="module")
-def folder(models, interactions, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("server") / "mine"
-    hml.export(models["hyperml"], interactions, folder)
-    return folder
+def folder(export_of):
+    return export_of("hyperml")
 
 
 @pytest.fixture(scope="module")
@@ -42,32 +40,36 @@ def port(versions):
     batcher.close()
 
 
-def expected(folder, signature, **request):
-    """What the export says, as JSON has it."""
-    function = tf.saved_model.load(str(folder)).signatures[signature]
-    answer = function(**{name: tf.constant(value) for name, value in request.items()})
+@pytest.fixture(scope="module")
+def expected(loaded):
+    """What a signature of the export says, as JSON has it."""
 
-    def plain(array):
-        if array.dtype == object:
-            return [plain(row) if row.ndim else row.item().decode()
-                    for row in map(np.asarray, array)]  # fmt: skip
-        return np.where(np.isnan(array), None, array.astype(object)).tolist() \
-            if array.dtype.kind == "f" else array.tolist()  # fmt: skip
+    def plain(value):
+        if value.dtype == object:
+            return np.vectorize(bytes.decode, otypes=[object])(value).tolist()
+        if value.dtype.kind == "f":
+            return np.where(np.isnan(value), None, value.astype(object)).tolist()
+        return value.tolist()
 
-    return {name: plain(value.numpy()) for name, value in answer.items()}
+    def ask(signature, **request):
+        feed = {name: tf.constant(value) for name, value in request.items()}
+        answer = loaded("hyperml").signatures[signature](**feed)
+        return {name: plain(value.numpy()) for name, value in answer.items()}
+
+    return ask
 
 
-def test_recommendations_are_those_of_the_export(port, folder):
+def test_recommendations_are_those_of_the_export(port, expected):
     users = ["u3é", "nobody", "u0é"]
     request = {"user_ids": users, "k": 5, "exclude_seen": False}
-    truth = expected(folder, "recommend", **request)
+    truth = expected("recommend", **request)
     status, answer = predict(port, signature_name="recommend", inputs=request)
     assert (status, answer) == (200, {"outputs": truth})
     assert truth["scores"][1] == [None] * 5
     instances = [{"user_ids": user} for user in users]
     status, answer = predict(port, instances=instances)
     defaults = {"user_ids": users, "k": 10, "exclude_seen": True}
-    truth = expected(folder, "recommend", **defaults)
+    truth = expected("recommend", **defaults)
     columns = zip(*truth.values(), strict=True)
     rows = [dict(zip(truth, row, strict=True)) for row in columns]
     assert (status, answer) == (200, {"predictions": rows})
@@ -76,21 +78,23 @@ def test_recommendations_are_those_of_the_export(port, folder):
         "allowed_items": [["i5", "i6"]],
     }
     status, answer = predict(port, signature_name="recommend_filtered", inputs=filtered)
-    truth = expected(folder, "recommend_filtered", **filtered)
+    truth = expected("recommend_filtered", **filtered)
     assert (status, answer) == (200, {"outputs": truth})
 
 
-def test_similar_items_and_scores_are_those_of_the_export(port, folder):
+def test_similar_items_and_scores_are_those_of_the_export(port, expected):
     for signature, request in (
         ("similar_items", {"item_ids": ["i3", "i?"], "k": 4}),
         ("score", {"user_ids": ["u3é", "x"], "item_ids": ["i3", "i4"]}),
     ):
         status, answer = predict(port, signature_name=signature, inputs=request)
-        truth = expected(folder, signature, **request)
+        truth = expected(signature, **request)
         assert (status, answer) == (200, {"outputs": truth})
 
 
-@pytest.mark.parametrize("path", ["/v1/models/mine", "/v1/models/mine/versions/1"])
+@pytest.mark.parametrize(
+    "path", ["/v1/models/hyperml", "/v1/models/hyperml/versions/1"]
+)
 def test_the_status_is_as_tensorflow_serving_writes_it(port, path):
     assert ask(port, path) == (200, {"model_version_status": [{
         "version": "1", "state": "AVAILABLE",
@@ -99,10 +103,10 @@ def test_the_status_is_as_tensorflow_serving_writes_it(port, path):
 
 
 def test_the_metadata_describes_every_signature(port):
-    status, answer = ask(port, "/v1/models/mine/metadata")
+    status, answer = ask(port, "/v1/models/hyperml/metadata")
     assert status == 200
     assert answer["model_spec"] == {
-        "name": "mine", "signature_name": "", "version": "1"
+        "name": "hyperml", "signature_name": "", "version": "1"
     }  # fmt: skip
     signatures = answer["metadata"]["signature_def"]["signature_def"]
     assert {"recommend", "recommend_filtered", "score", "similar_items"} < {*signatures}
@@ -115,7 +119,7 @@ def test_the_metadata_describes_every_signature(port):
     assert score["outputs"]["scores"]["dtype"] == "DT_DOUBLE"
 
 
-PREDICT = "/v1/models/mine:predict"
+PREDICT = "/v1/models/hyperml:predict"
 
 
 @pytest.mark.parametrize(
@@ -124,10 +128,10 @@ PREDICT = "/v1/models/mine:predict"
         ("/", None, 404, "Malformed request: GET /"),
         ("/v1/models/other", None, 404, "Servable not found for request: other"),
         ("/v1/models/other:predict", {}, 404, "Servable not found"),
-        ("/v1/models/mine:classify", {}, 405, "Malformed request: POST"),
-        ("/v1/models/mine/versions/2", None, 404, "version 2 is not served"),
-        ("/v1/models/mine/versions/x:predict", {}, 400, "convert version: x"),
-        (f"/v1/models/mine/versions/{'9' * 5000}", None, 400, "convert version"),
+        ("/v1/models/hyperml:classify", {}, 405, "Malformed request: POST"),
+        ("/v1/models/hyperml/versions/2", None, 404, "version 2 is not served"),
+        ("/v1/models/hyperml/versions/x:predict", {}, 400, "convert version: x"),
+        (f"/v1/models/hyperml/versions/{'9' * 5000}", None, 400, "convert version"),
         (PREDICT, b"{", 400, "JSON Parse error"),
         (PREDICT, {"inputs": {"user_ids": ["u"], "k": 0}}, 400, "k must be >= 1"),
         (PREDICT, {"inputs": {"user_ids": ["u"], "k": 51}}, 400, "at most 50"),
@@ -148,12 +152,12 @@ def test_bad_requests_get_one_line(path, body, status, complaint, port):
 
 def test_other_methods_get_one_line(port):
     for method in ("PUT", "DELETE", "OPTIONS", "PATCH"):
-        status, answer = ask(port, "/v1/models/mine", method=method)
+        status, answer = ask(port, "/v1/models/hyperml", method=method)
         assert status == 405 and answer["error"].startswith("Malformed request")
 
 
 def test_clients_that_go_away_leave_the_server_well(port):
-    head = b"POST /v1/models/mine:predict HTTP/1.1\r\nHost: x\r\n"
+    head = b"POST /v1/models/hyperml:predict HTTP/1.1\r\nHost: x\r\n"
     for sent in (
         *(b"", b"GET", b"\x00\xff\r\n\r\n"),
         head + b"Content-Length: 99\r\n\r\n{",
@@ -237,12 +241,12 @@ def test_a_signal_ends_the_server_after_the_requests_that_it_has_begun(number, f
 def _end_while_asked(server, number):
     ready = server.stdout.readline()
     assert "ready: http://127.0.0.1:" in ready, server.stderr.read()
-    port = int(re.search(r":(\d+)/v1/models/mine$", ready)[1])
+    port = int(re.search(r":(\d+)/v1/models/hyperml$", ready)[1])
     assert predict(port, inputs=["u3é"])[0] == 200
     body = json.dumps({"inputs": ["u3é"]}).encode()
     with socket.create_connection(("127.0.0.1", port)) as begun:
         begun.sendall(
-            b"POST /v1/models/mine:predict HTTP/1.1\r\nHost: x\r\n"
+            b"POST /v1/models/hyperml:predict HTTP/1.1\r\nHost: x\r\n"
             b"Content-Length: %d\r\n\r\n%b" % (len(body), body[:5])
         )
         threading.Event().wait(0.5)
@@ -254,3 +258,11 @@ def _end_while_asked(server, number):
     rest, errors = server.communicate(timeout=60)
     assert server.returncode == 0 and errors == ""
     assert rest.endswith("ended\n")
+
+
+@pytest.mark.slow
+def test_a_short_soak_finds_no_wrong_answer(folder):
+    soaked, before, after = soak.main(folder, count=1000, seconds=60)
+    assert soaked.wrong == []
+    assert {200, 400, 413} < soaked.statuses.keys()
+    assert after < before + 50

@@ -15,7 +15,7 @@ from hyperml_tf.training import runs, trainer
 from tests.serving import oracle
 
 K = 10
-WITH_POINTS = ["hyperml", "hyperts", "cml", "mf_bpr", "ials", "hyperml_softmax"]
+WITH_POINTS = ["hyperml", "hyperts", "cml", "mf_bpr"]
 
 
 def read(folder):
@@ -32,16 +32,19 @@ def read(folder):
 
 
 @pytest.fixture(scope="module", params=WITH_POINTS)
-def model(request, models):
-    return models[request.param]
+def key(request):
+    return request.param
 
 
 @pytest.fixture(scope="module")
-def served(model, interactions, tmp_path_factory):
+def model(key, models):
+    return models[key]
+
+
+@pytest.fixture(scope="module")
+def served(key, interactions, loaded):
     """The exact answer of the export, by user."""
-    folder = tmp_path_factory.mktemp("vectors") / "export"
-    hml.export(model, interactions, folder)
-    table = hml.recommend(folder, interactions.user_ids, K, exclude_seen=False)
+    table = hml.recommend(loaded(key), interactions.user_ids, K, exclude_seen=False)
     return dict(iter(table.groupby("user")["item"].apply(list).items()))
 
 

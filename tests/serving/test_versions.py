@@ -23,8 +23,8 @@ def test_a_new_export_in_its_place_is_served_without_a_restart(
         hml.export(models["mf_bpr"], interactions, folder)
         assert versions.refresh()
         after = predict(port, inputs=["u3é"])
-        assert ask(port, "/v1/models/mine/versions/1")[0] == 404
-        assert ask(port, "/v1/models/mine/versions/2")[0] == 200
+        assert ask(port, "/v1/models/hyperml/versions/1")[0] == 404
+        assert ask(port, "/v1/models/hyperml/versions/2")[0] == 200
         (folder / "saved_model.pb").write_bytes(b"damaged")
         assert not versions.refresh() and not versions.refresh()
         assert predict(port, inputs=["u3é"]) == after

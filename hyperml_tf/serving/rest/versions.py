@@ -69,20 +69,20 @@ class Version:
             ids = {"user_ids": np.full(count, b"", object)}  # unknown, so popular items
             answer = self.call("recommend", self._filled("recommend", ids))
             ids["item_ids"] = answer["item_ids"][:, 0]
-            for name in self.inputs:
-                self.call(name, self._filled(name, ids))
+            for name, inputs in self.inputs.items():
+                if {n for n, of in inputs.items() if of.default is None} <= ids.keys():
+                    self.call(name, self._filled(name, ids))
 
     def _filled(
         self, signature: str, ids: Mapping[str, np.ndarray]
     ) -> dict[str, np.ndarray]:
         """Inputs of a signature: ids [B], or lists of one, and else the defaults."""
-        tensors = {}
-        for name, of in self.inputs[signature].items():
-            if of.default is None:
-                tensors[name] = ids[name].reshape([-1] + [1] * (of.rank - 1))
-            else:
-                tensors[name] = of.default
-        return tensors
+        return {
+            name: ids[name].reshape([-1] + [1] * (of.rank - 1))
+            if of.default is None
+            else of.default
+            for name, of in self.inputs[signature].items()
+        }
 
 
 class Versions:
