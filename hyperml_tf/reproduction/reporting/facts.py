@@ -18,6 +18,7 @@ from hyperml_tf.reproduction.reporting import (
     comparisons,
     formats,
     groups,
+    in_use,
     missing,
     paper,
     pictures,
@@ -48,6 +49,7 @@ class Facts(Findings):
         built = tables.of_results(results, significance)
         built.append(tables.searches(searches.read(path.with_name("searches.csv"))))
         built += [self._datasets_table(), self._speed_table()]
+        built += [in_use.fold_in(path.parent), in_use.start_from(path.parent)]
         self.tables = {table.name: table for table in built}
         self.absent = missing.missing(results, prepared=None)
 
@@ -141,6 +143,13 @@ class Facts(Findings):
             "epoch_minutes": round(interactions / fused / 60),
             "epoch_hours": round(interactions / slow["triplets_per_second"] / 3600, 1),
         }  # fmt: skip
+
+    def counted(self, table: str, field: str) -> str:
+        """A column of counts above 0 as one; "a to b" where they differ."""
+        values = self.tables[table].frame[field]
+        values = values[values > 0]
+        ends = dict.fromkeys((values.min(), values.max())) if len(values) else {}
+        return " to ".join(f"{int(value):,}" for value in ends) or formats.BLANK
 
     @property
     def groups_recorded(self) -> bool:
