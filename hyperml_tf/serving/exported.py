@@ -263,7 +263,7 @@ class Exported:
             if answer.is_known:
                 head = f"user {user}: {source}, seen items {seen}"
                 if isinstance(users, Mapping):
-                    head += _placed(len(users[user]), answer.unknown_items)
+                    head += _known_by(len(users[user]), answer.unknown_items)
                 # A distance says more than its negation.
                 hidden = ["score"] if "distance" in table else []
             else:
@@ -285,12 +285,13 @@ class Exported:
         return f"{model} on {self.record['dataset']}"
 
 
-def _placed(items: int, unknown: int) -> str:
-    """By how many items a new user was placed, in words."""
-    said = (
-        f", by {items - unknown} of {items} items" if unknown else f", by {items} items"
-    )
-    return f"{said}; the others are not in the catalogue" if unknown else said
+def _known_by(items: int, unknown: int) -> str:
+    """By how many items a new user is known, in words."""
+    plural = "item" if items == 1 else "items"
+    if not unknown:
+        return f"; known by {items} {plural}"
+    known = f"; known by {items - unknown} of {items} {plural}"
+    return f"{known}, the others are not in the catalogue"
 
 
 def recommend(

@@ -51,6 +51,19 @@ CASES = {
         [f"{CONFIG}:ncf", "--config.dataset=tiny", "--strategy=mirrored"],
         "config.pretrained",
     ),
+    "a start with a strategy": (
+        [
+            *(CONFIG, "--config.dataset=tiny"),
+            *("--strategy=mirrored", "--start_from=runs/tiny/hyperml/0/seed-0"),
+        ],
+        "--start_from",
+    ),
+    "a start from no run": (
+        [CONFIG, "--config.dataset=tiny", "--start_from=nowhere"],
+        "nowhere is not a finished run",
+    ),
+    "like no run": (["--like=nowhere"], "nowhere is not a finished run"),
+    "settings twice": ([CONFIG, "--like=nowhere"], "give one of"),
     "workers without a cluster": (
         [CONFIG, "--config.dataset=tiny", "--strategy=multi_worker"],
         "TF_CONFIG",

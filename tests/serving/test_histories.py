@@ -108,11 +108,13 @@ def test_python_takes_a_dictionary_or_a_frame(folder):
         hml.recommend(exported, histories=["i5"])
 
 
-def test_tables_say_by_how_many_items_a_user_was_placed(folder):
-    histories = {"ann": ["i5", "i7"], "bob": ["i5", "?"], "new": ["?"]}
+def test_tables_say_by_how_many_items_a_user_is_known(folder):
+    histories = {"ann": ["i5"], "bob": ["i5", "?"], "new": ["?"]}
     heads = [t.split("\n")[0] for t in Exported(folder).tables(histories, 2)]
-    assert heads[0].endswith("seen items left out, by 2 items")
-    assert heads[1].endswith("by 1 of 2 items; the others are not in the catalogue")
+    assert heads[0].endswith("seen items left out; known by 1 item")
+    assert heads[1].endswith(
+        "; known by 1 of 2 items, the others are not in the catalogue"
+    )
     assert "new is unknown to" in heads[2] and "most popular" in heads[2]
 
 

@@ -16,6 +16,7 @@ from hyperml_tf.reproduction.reporting import (
     comparisons,
     formats,
     groups,
+    in_use,
     missing,
     paper,
     pictures,
@@ -53,6 +54,8 @@ class Facts(Findings):
             tables.noted("searches", searched),
             tables.noted("datasets", result_frames.table1(self.datasets)),
             self._speed_table(),
+            in_use.fold_in(path.parent),
+            in_use.start_from(path.parent),
         ]
         self.tables = {table.name: table for table in built}
         self.absent = missing.missing(results, prepared=None)
@@ -139,6 +142,13 @@ class Facts(Findings):
                 f"{most}, and least for {least}."
             )
         return sentences
+
+    def counted(self, table: str, field: str) -> str:
+        """A column of counts above 0 as one; "a to b" where they differ."""
+        values = self.tables[table].frame[field]
+        values = values[values > 0]
+        ends = dict.fromkeys((values.min(), values.max())) if len(values) else {}
+        return " to ".join(f"{int(value):,}" for value in ends) or formats.BLANK
 
     def groups_seeds(self) -> str:
         """How many seeds these are."""
