@@ -10,7 +10,6 @@ import pathlib
 from absl import flags
 
 from hyperml_tf import command_line
-from hyperml_tf.errors import InputError
 
 _OUTPUT = flags.DEFINE_string(
     "output", "report", "The report is written to this folder; '' writes none."
@@ -34,18 +33,12 @@ def main() -> None:
     from hyperml_tf.reproduction import config_files
     from hyperml_tf.reproduction.reporting import compose
 
-    checkout = config_files.FOLDER.parent
-    if _DOCS.value and not (checkout / "pyproject.toml").exists():
-        raise InputError(
-            f"--docs writes the documents of a checkout, and {checkout} is none but an "
-            "installed package; clone the repository and run the command there"
-        )
     compose.report(
         runs_dir=pathlib.Path(_RUNS_DIR.value),
         data_dir=pathlib.Path(_DATA_DIR.value),
         output=None if _DOCS.value else _path(_OUTPUT.value),
         record_path=_path(_RECORD.value),
-        docs=checkout if _DOCS.value else None,
+        docs=config_files.FOLDER.parent if _DOCS.value else None,
         embeddings=_EMBEDDINGS.value,
     )
 

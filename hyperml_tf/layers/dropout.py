@@ -50,7 +50,7 @@ class RowDropout(Layer):
         Args:
             rows: of the batch, or of the part that `step` says.
             step: number of the step, or the part of it.
-            blocks: the rows are so many batches one after the other.
+            blocks: number of batches that are stacked in the rows.
         """
         if not self.rate:
             return rows

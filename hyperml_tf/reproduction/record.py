@@ -102,7 +102,7 @@ def _row(run: Run) -> dict[str, Any]:
 
 
 def _rounded(summary: Mapping[str, float] | None, metric: str) -> float:
-    """A metric of a ranking; NaN for runs of before it was done."""
+    """A metric of a ranking; NaN for runs that are older than it."""
     return float("nan") if summary is None else round(summary[metric], 6)
 
 

@@ -57,8 +57,8 @@ def open_run(
     if data.fingerprint != trained_on:
         raise InputError(
             f"{pathlib.Path(data_dir, data.name)} is not what {folder} was trained on "
-            f"(fingerprint {data.fingerprint[:12]}, not {trained_on[:12]}); prepare it "
-            "as then"
+            f"(fingerprint {data.fingerprint[:12]}, not {trained_on[:12]}); prepare "
+            "it again from the files and with the seed of that run"
         )
     return config, data, run
 

@@ -201,5 +201,6 @@ def read(path: pathlib.Path) -> pd.DataFrame:
 def write(path: pathlib.Path, rows: pd.DataFrame) -> None:
     """Writes the table atomically."""
     rows = rows.assign(interval=rows["interval"].map(json.dumps))
-    rows["p_holm"] = rows["p_holm"].map(lambda p: float(f"{p:.4g}"))
+    for column in ("p", "p_holm"):
+        rows[column] = rows[column].map(lambda p: float(f"{p:.4g}"))
     write_atomically(path, rows.to_csv(index=False, lineterminator="\n"))

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 from absl import logging
 
+from hyperml_tf.errors import InputError
 from hyperml_tf.files import write_atomically
 from hyperml_tf.reproduction import record
 from hyperml_tf.reproduction.reporting import (
@@ -51,8 +52,13 @@ def report(
             novelty.
 
     Raises:
-        InputError: there is nothing to report.
+        InputError: there is nothing to report, or `docs` is no checkout.
     """
+    if docs and not (docs / "pyproject.toml").exists():
+        raise InputError(
+            f"--docs writes the documents of a checkout, and {docs} is an installed "
+            "package; clone the repository and run the command there"
+        )
     if output or record_path:
         sources = gather(runs_dir, data_dir, record_path)
         if record_path:

@@ -62,5 +62,5 @@ def _embedded(figure: Figure) -> dict[str, str]:
     """A picture's content, and whether it is a wide one."""
     picture = figure.png.read_bytes()
     pixels = int.from_bytes(picture[16:20], "big")  # the width in a PNG's header
-    wide = " class=wide" if pixels > _WIDE_PIXELS else ""
+    wide = " class=wide tabindex=0" if pixels > _WIDE_PIXELS else ""
     return {"wide": wide, "data": base64.b64encode(picture).decode()}

@@ -150,4 +150,6 @@ def merged(recorded: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
     had, has = (rows.groupby("dataset")["seeds"].max() for rows in (recorded, new))
     better = [dataset for dataset in has.index if has[dataset] >= had.get(dataset, 0)]
     kept = recorded[~recorded["dataset"].isin(better)]
-    return pd.concat([kept, new[new["dataset"].isin(better)]], ignore_index=True)
+    rows = pd.concat([kept, new[new["dataset"].isin(better)]], ignore_index=True)
+    order = rows["dataset"].map(paper.dataset_order)
+    return rows.iloc[order.argsort(kind="stable")]

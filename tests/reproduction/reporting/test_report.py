@@ -95,6 +95,12 @@ def test_no_runs_give_one_clear_error(report):
         report()
 
 
+def test_documents_of_an_installed_package_are_refused(report, tmp_path):
+    with pytest.raises(InputError, match="clone the repository"):
+        report(output=None, docs=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_record_alone_gives_the_same_tables(make_run, report, tmp_path):
     for seed in (0, 1):
         make_run(seed=seed, ndcg=0.24 + seed / 50)
