@@ -52,12 +52,17 @@ def ask(index, points, k, excluded=None):
 
 
 def test_nearly_all_neighbours_are_found_in_their_true_order(index, points):
-    keys, found = keys_of(index, points), ask(index, points, K)
-    mine = np.take_along_axis(keys, found, axis=1)
-    assert np.all(np.diff(mine, axis=1) >= 0)
+    keys = keys_of(index, points)
     truth = np.argsort(keys, axis=1)[:, :K]
-    recall = np.mean([np.isin(t, f).mean() for t, f in zip(truth, found, strict=True)])
-    assert recall >= 0.95
+    users = tf.constant(points[0], tf.float64)
+    recalls = []
+    # ScaNN draws its clusters anew for each index, so the mean of several.
+    for each in (index, *(ScannIndex(index.catalogue, users) for _ in range(4))):
+        found = ask(each, points, K)
+        mine = np.take_along_axis(keys, found, axis=1)
+        assert np.all(np.diff(mine, axis=1) >= 0)
+        recalls += [np.isin(t, f).mean() for t, f in zip(truth, found, strict=True)]
+    assert np.mean(recalls) >= 0.95
 
 
 def test_what_the_candidates_cannot_answer_is_scanned(index, points):

@@ -79,8 +79,7 @@ def test_a_report_leaves_it_out_and_says_so(tree, tmp_path):
     collected = record.collect(runs.finished(tmp_path))
     assert (collected.runs, collected.unscored) == ([split], [run])
     assert not collected.skipped
-    none = record.read(tmp_path / "none.csv")
-    sources = gather(tmp_path, tmp_path / "data", none, none)
+    sources = gather(tmp_path, tmp_path / "data")
     assert list(sources.rows["config_hash"]) == [split.config_hash]
     (said,) = (line for line in sources.absent if "all data" in line)
     assert run.config_hash in said
@@ -88,9 +87,8 @@ def test_a_report_leaves_it_out_and_says_so(tree, tmp_path):
 
 def test_a_report_of_nothing_else_says_why_it_is_empty(tree, tmp_path):
     train_run(settings(epochs=1), tree.unsplit(), tmp_path)
-    none = record.read(tmp_path / "none.csv")
     with pytest.raises(InputError, match="but 1 on all data"):
-        gather(tmp_path, tmp_path / "data", none, none)
+        gather(tmp_path, tmp_path / "data")
 
 
 @pytest.mark.parametrize("model", ["ease", "popularity"])

@@ -3,7 +3,6 @@
 import dataclasses
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from hyperml_tf.errors import InputError
@@ -184,8 +183,7 @@ def test_reports_do_not_take_it_for_the_committed_settings(tree, newer, tmp_path
     _, source = train_run(settings(), tree, tmp_path)
     _, cold_run = train_run(settings(), newer, tmp_path)
     _, run = launched(settings(), newer, tmp_path, source)
-    none = pd.DataFrame()
-    sources = gather(tmp_path, tmp_path / "data", none, none)
+    sources = gather(tmp_path, tmp_path / "data")
     row = sources.results.row("memory", "hyperml")
     assert row.config_hash in (source.config_hash, cold_run.config_hash)
     (labelled,) = record.collect([run]).rows["variant"]
