@@ -40,10 +40,20 @@ _POINTWISE = {
 # (iALS: d 128, 256, l2 10, 30, alpha 10 to 100, the largest of which is the best).
 # EASE's is that of Games: its matrices of 17k items are slow to invert.
 _FULL = {"select_by": "full_ndcg10"}
+# Not searched here: d, rate, temperatures and radius are those of Games.
+_SOFTMAX = _FULL | {
+    "dim": 128,
+    "learning_rate": 0.003,
+    "epochs": 90,
+    "eval_every": 15,
+    "patience": 3,
+}
 CHOSEN = {
     "itemknn": _FULL | {"shrinkage": 10.0},
     "ease": _FULL | {"l2": 100.0},
     "ials": _FULL | {"dim": 256, "l2": 30.0, "alpha": 100.0},
+    "mf_softmax": _SOFTMAX | {"temperature": 0.2},
+    "hyperml_softmax": _SOFTMAX | {"radius": 0.7, "temperature": 1.2},
     "mlp": _POINTWISE,
     "ncf": _POINTWISE,
     "lrml": {
