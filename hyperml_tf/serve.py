@@ -38,7 +38,7 @@ _POLL_SECONDS = flags.DEFINE_float(
 
 # Users or items of a joined call, and requests that may wait.
 _BATCH, _WAITING = 256, 1024
-# In which requests that have begun may end when the server is told to end.
+# Requests that have begun may take this long when the server has to end.
 _SECONDS_TO_END = 30
 
 

@@ -114,7 +114,7 @@ class IALS(Recommender):
             ridge = tf.matmul(factors, factors, transpose_a=True)
             ridge += self.l2 * tf.eye(self.dim, dtype=tf.float64)
 
-        def of_one(arguments):
+        def solved(arguments):
             own, weight = arguments
             own *= weight[:, tf.newaxis]
             system = ridge + (self.alpha - 1) * tf.matmul(own, own, transpose_a=True)
@@ -123,7 +123,7 @@ class IALS(Recommender):
             return tf.linalg.cholesky_solve(factor, total[:, tf.newaxis])[:, 0]
 
         spec = tf.TensorSpec([self.dim], tf.float64)
-        return tf.map_fn(of_one, (rows, weights), fn_output_signature=spec)
+        return tf.map_fn(solved, (rows, weights), fn_output_signature=spec)
 
 
 DEFINITIONS = (

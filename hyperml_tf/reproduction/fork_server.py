@@ -9,6 +9,7 @@ is answered with its process's number; {"ended": number} is answered with its ex
 or null while it goes on.
 """
 
+import contextlib
 import importlib
 import json
 import os
@@ -51,7 +52,10 @@ class ForkServer:
     def terminate(self, processes: Sequence[int]) -> None:
         """Ends processes that were started here, and waits until they have."""
         for process in processes:
-            os.kill(process, signal.SIGTERM)  # a zombie at worst: nobody else reaps it
+            # One that has ended is there until it is asked for, unless the server is
+            # gone, which the question below finds out.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGTERM)
         for process in processes:
             self._ask({"ended": process, "wait": True})
 

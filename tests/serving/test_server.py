@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 
-import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -44,17 +43,10 @@ def port(versions):
 def expected(loaded):
     """What a signature of the export says, as JSON has it."""
 
-    def plain(value):
-        if value.dtype == object:
-            return np.vectorize(bytes.decode, otypes=[object])(value).tolist()
-        if value.dtype.kind == "f":
-            return np.where(np.isnan(value), None, value.astype(object)).tolist()
-        return value.tolist()
-
     def ask(signature, **request):
         feed = {name: tf.constant(value) for name, value in request.items()}
         answer = loaded("hyperml").signatures[signature](**feed)
-        return {name: plain(value.numpy()) for name, value in answer.items()}
+        return {name: soak.plain(value.numpy()) for name, value in answer.items()}
 
     return ask
 
