@@ -9,6 +9,8 @@ import tensorflow as tf
 from hyperml_tf.geometry import poincare
 from hyperml_tf.layers.layer import SERIALIZABLE, Layer
 
+_POSITIVE_PARTS = {"hinge": tf.nn.relu, "softplus": tf.nn.softplus}
+
 
 @SERIALIZABLE
 class PullPushLoss(Layer):
@@ -17,18 +19,27 @@ class PullPushLoss(Layer):
     Args:
         margin: m >= 0, in units of squared distance.
         loss: "hinge", [·]₊; or "softplus", log(1 + exp(·)), beyond the paper.
+
+    Raises:
+        ValueError: for a negative margin or an unknown loss.
     """
 
     def __init__(self, margin: float = 0.5, loss: str = "hinge", **kwargs):
         super().__init__(**kwargs)
+        if not margin >= 0:
+            raise ValueError(f"margin must be >= 0, got {margin}")
+        if loss not in _POSITIVE_PARTS:
+            raise ValueError(
+                f"loss {loss!r} is not known; one of: {', '.join(_POSITIVE_PARTS)}"
+            )
         self.margin, self.loss = margin, loss
 
     def call(
         self, squared_pos_distance: tf.Tensor, squared_neg_distance: tf.Tensor
     ) -> tf.Tensor:
         """Losses [B] from squared distances [B] to the two items of each triplet."""
-        positive_part = {"hinge": tf.nn.relu, "softplus": tf.nn.softplus}[self.loss]
-        return positive_part(self.margin + squared_pos_distance - squared_neg_distance)
+        gap = self.margin + squared_pos_distance - squared_neg_distance
+        return _POSITIVE_PARTS[self.loss](gap)
 
     def get_config(self):
         """The arguments of the constructor."""

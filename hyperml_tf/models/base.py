@@ -12,7 +12,7 @@ from hyperml_tf.data.triplets import Share
 from hyperml_tf.errors import InputError
 from hyperml_tf.geometry.retrieval import Points
 from hyperml_tf.layers import PartOfStep, RowEmbedding
-from hyperml_tf.models.options import constructor_defaults
+from hyperml_tf.models.options import Option, constructor_defaults
 from hyperml_tf.optimizers import LazyAdam, in_their_spaces
 
 
@@ -51,13 +51,21 @@ class Recommender(keras.Model):
         item_biases: [I, 1] table of a model that adds them to its scores, else None.
         folds_in_by: what stands for a user who was not in training, known by items
             alone, in words; "" for a model that needs the user in training.
+        options: those of its `Definition`, which puts them here.
+
+    Raises:
+        ValueError: an option has an impossible value.
     """
 
     terms: tuple[str, ...] = ("total",)
     folds_in_by = ""
+    options: tuple[Option, ...] = ()
 
     def __new__(cls, *args, **kwargs):
-        """Keeps the keywords that the constructor is given, for `get_config`."""
+        """Checks the options, and keeps all keywords given, for `get_config`."""
+        for option in cls.options:
+            if problem := option.problem(kwargs.get(option.name)):
+                raise ValueError(f"{cls.__name__}: {problem}")
         model = super().__new__(cls, *args, **kwargs)
         # Past Keras, which tracks what it sees set, and before it is ready for that.
         object.__setattr__(model, "_given", constructor_defaults(cls) | kwargs)
@@ -258,7 +266,7 @@ class Recommender(keras.Model):
         Args:
             data: users, pos_items, neg_items, and their `Share` if there are replicas.
         """
-        users, pos_items, neg_items, *share = data
+        users, pos_items, neg_items, *share = _as_triplets(data)
         before = tf.identity(self.optimizer.iterations)
         by_kernel = self.kernel is not None
         batch = self.arrange(users, pos_items, neg_items, chosen_later=by_kernel)
@@ -273,7 +281,7 @@ class Recommender(keras.Model):
     @tf.autograph.experimental.do_not_convert
     def test_step(self, data):
         """The terms of the loss on a batch as `fit` takes it, without dropout."""
-        return self._recorded(self.train_loss(*self.arrange(*data)))
+        return self._recorded(self.train_loss(*self.arrange(*_as_triplets(data))))
 
     def _recorded(self, terms, weight=None):
         for term, mean in zip(self.terms, self.term_means, strict=True):
@@ -281,7 +289,17 @@ class Recommender(keras.Model):
         return {mean.name: mean.result() for mean in self.term_means}
 
     def compile(self, optimizer=None, **options):
-        """As Keras; without an optimizer, lazy Adam that keeps rows in their space."""
+        """As Keras; without an optimizer, lazy Adam that keeps rows in their space.
+
+        Raises:
+            ValueError: a loss or metrics are given, which would not be used.
+        """
+        for unused in ("loss", "metrics", "weighted_metrics", "loss_weights"):
+            if options.get(unused) is not None:
+                raise ValueError(
+                    f"{type(self).__name__} has a loss of its own, which `fit` reports "
+                    f"by its terms; leave {unused} out of compile"
+                )
         if optimizer is None:
             optimizer = in_their_spaces(LazyAdam(1e-3), self.trainable_variables)
         super().compile(optimizer=optimizer, **options)
@@ -295,6 +313,20 @@ class Recommender(keras.Model):
     def metrics(self):
         """The means of the loss terms, reset by Keras at every epoch."""
         return self.term_means
+
+
+def _as_triplets(data) -> Sequence:
+    """A batch of `fit`.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    if not isinstance(data, tuple | list) or len(data) < 3:
+        raise ValueError(
+            "fit and evaluate take batches (users, pos_items, neg_items), which "
+            "Interactions.triplets() gives"
+        )
+    return data
 
 
 def as_matrix(neg_items: tf.Tensor) -> tf.Tensor:

@@ -60,6 +60,7 @@ class Definition:
         for option in self.options:
             if option.default is OF_CONSTRUCTOR:
                 raise ValueError(f"{self.key}: who takes {option.name}?")
+        self.model.options = self.options
 
     def __contains__(self, name: str) -> bool:
         return any(option.name == name for option in self.options)

@@ -70,27 +70,34 @@ class Option:
     shapes_weights: bool = False
 
     def check(self, value: Any) -> None:
-        """Refuses an impossible value.
+        """Refuses an impossible value of a config.
 
         Raises:
             ConfigError: with the rule.
         """
-        if value is None:
-            if self.default is not None:
-                raise ConfigError(
-                    f"config.{self.name} is not set; give --config.{self.name}=…"
-                )
-        elif self.range and not self.range[0] <= value <= self.range[1]:
-            low, high = self.range
+        if value is None and self.default is not None:
             raise ConfigError(
-                f"config.{self.name} = {value} is out of range; "
+                f"config.{self.name} is not set; give --config.{self.name}=…"
+            )
+        if problem := self.problem(value):
+            raise ConfigError(f"config.{problem}")
+
+    def problem(self, value: Any) -> str:
+        """What is wrong with a value, and the rule; "" for a possible one."""
+        if value is None:
+            return ""
+        if self.range and not self.range[0] <= value <= self.range[1]:
+            low, high = self.range
+            return (
+                f"{self.name} = {value} is out of range; "
                 f"it must be in [{low:.8g}, {high:.8g}]"
             )
-        elif self.choices and value not in self.choices:
-            raise ConfigError(
-                f"config.{self.name} = {value!r} is not known; "
+        if self.choices and value not in self.choices:
+            return (
+                f"{self.name} = {value!r} is not known; "
                 f"one of: {', '.join(self.choices)}"
             )
+        return ""
 
     @property
     def values(self) -> str:
@@ -186,7 +193,7 @@ TRAINING = (
     Option(
         "init_scale",
         "Rows start uniform between -init_scale and init_scale; unset: by §3.1.",
-        range=(0.0, 1.0),
+        range=(0.0, 100.0),
     ),
 )
 

@@ -89,9 +89,6 @@ class SoftmaxRecommender(TableRecommender):
         dropout: float = 0.0,
         **options,
     ):
-        for value, known in ((similarity, SIMILARITIES), (points, PLACES)):
-            if value not in known:
-                raise ValueError(f"{value!r} is not one of {', '.join(known)}")
         bounded = points in ("sphere", "clipped") and similarity == "distance"
         if not radius > 0 or (bounded and not c * radius**2 < 1):
             raise ValueError(

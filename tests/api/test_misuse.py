@@ -72,15 +72,39 @@ def test_triplets_of_impossible_numbers_are_refused(data, wrong):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"c": -1.0}, "c must be a finite number >= 0"),
-        ({"c": float("nan")}, "c must be a finite number >= 0"),
-        ({"dim": 0}, "dim must be a whole number >= 1"),
+        ({"c": -1.0}, r"HyperML: c = -1.0 is out of range; it must be in \[0, "),
+        ({"c": float("nan")}, "c = nan is out of range"),
+        ({"margin": -1.0}, "margin = -1.0 is out of range"),
+        ({"distortion_weight": -1.0}, "distortion_weight = -1.0 is out of range"),
+        ({"loss": "mse"}, "loss = 'mse' is not known; one of: hinge, softplus"),
+        ({"negative_choice": "easiest"}, "one of: each, hardest"),
+        ({"dropout": 1.0}, "dropout = 1.0 is out of range"),
+        ({"dim": 0}, "dim = 0 is out of range"),
         ({"dim": 2.5}, "dim must be a whole number >= 1"),
     ],
 )
 def test_a_model_of_impossible_settings_is_refused(arguments, words):
     with pytest.raises(ValueError, match=words):
         hml.HyperML(5, 5, **{"dim": 4} | arguments)
+
+
+@pytest.mark.parametrize(
+    "unused", [{"loss": "mse"}, {"metrics": ["auc"]}, {"loss_weights": [1.0]}]
+)
+def test_a_loss_or_metric_that_would_not_be_used_is_refused(data, unused):
+    model = hml.HyperML(data.num_users, data.num_items, dim=4)
+    (name,) = unused
+    with pytest.raises(ValueError, match=f"leave {name} out of compile"):
+        model.compile(**unused)
+
+
+def test_batches_that_are_no_triplets_are_refused(data):
+    model = hml.HyperML(data.num_users, data.num_items, dim=4)
+    model.compile()
+    index = np.arange(10)
+    for method in (model.fit, model.evaluate):
+        with pytest.raises(ValueError, match=r"which Interactions.triplets\(\) gives"):
+            method(index, index, verbose=0)
 
 
 @pytest.mark.parametrize("sizes", [(0, 5), (5, 0), (-1, 5)])

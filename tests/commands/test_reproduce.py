@@ -29,11 +29,8 @@ def test_reproduce_does_what_is_new_and_notices_a_changed_table(command, tmp_pat
     assert "2 runs to do" in said and "ETA" in said and len(first) == 2
     assert (tmp_path / "report" / "report.html").exists()
 
-    said, again = reproduce("--seeds=1")
-    assert "0 runs to do" in said and again == first
-
-    said, more = reproduce("--seeds=2")
-    assert "1 runs to do" in said and len(more - first) == 1
+    said, more = reproduce("--seeds=2")  # what is finished is not done again
+    assert "1 runs to do" in said and first < more and len(more - first) == 1
 
     synthetic.write_table(table, seed=6)
     said, changed = reproduce("--seeds=1")

@@ -28,9 +28,9 @@ def objective(c, margin, weight, points):
     with tf.GradientTape() as tape:
         tape.watch(points)
         user, pos_item, neg_item = points
-        pull_push = PullPushLoss(margin, dtype="float64")(
-            squared(user, pos_item), squared(user, neg_item)
-        )
+        layer = PullPushLoss(dtype="float64")
+        layer.margin = margin  # the constructor takes none that turns the hinge off
+        pull_push = layer(squared(user, pos_item), squared(user, neg_item))
         loss = pull_push + weight * DistortionLoss(c, dtype="float64")(*points)
     return loss.numpy(), [g.numpy() for g in tape.gradient(loss, points)]
 
@@ -58,6 +58,13 @@ def test_the_objective_equals_equations_11_to_13(c, rng):
     # The hinge subtracts two squared distances of up to (2/√c · artanh .9 · 2)².
     largest = (4 * np.arctanh(0.9)) ** 2 / c
     np.testing.assert_allclose(loss, expected, rtol=TOLERANCE, atol=TOLERANCE * largest)
+
+
+def test_a_negative_margin_and_an_unknown_loss_are_refused():
+    with pytest.raises(ValueError, match="margin must be >= 0"):
+        PullPushLoss(-0.1)
+    with pytest.raises(ValueError, match="one of: hinge, softplus"):
+        PullPushLoss(loss="mse")
 
 
 @pytest.mark.parametrize("c", (1e-4, 0.25, 0.37, 4.0))

@@ -236,8 +236,8 @@ def test_cmls_norm_penalty_is_the_distortion_of_points_near_the_origin():
     # Distortion = 1 + p + O(‖·‖⁴): the gap, relative to p, goes with ‖·‖².
     gaps = []
     for radius in (0.3, 0.003):
-        # The margin turns the hinge off.
-        model = make("cml", init_scale=radius, margin=-1e6, norm_penalty=1.0)
+        model = make("cml", init_scale=radius, norm_penalty=1.0)
+        model.pull_push.margin = -1e6  # turns the hinge off
         users, items = rows(model)
         penalty = float(model.train_loss(*BATCH)["total"])
         user, pos, neg = users[BATCH[0]], items[BATCH[1]], items[BATCH[2]]

@@ -197,8 +197,8 @@ def test_softmax_mf_is_the_product_of_points_on_a_sphere_or_anywhere(cosine, cas
     [
         ({"radius": 1.0}, "radius must be above 0 and below 1/√c"),
         ({"c": 4.0, "radius": 0.5}, "radius must be above 0 and below 1/√c"),
-        ({"similarity": "angle"}, "'angle' is not one of distance, dot"),
-        ({"points": "torus"}, "'torus' is not one of sphere, clipped"),
+        ({"similarity": "angle"}, "'angle' is not known; one of: distance, dot"),
+        ({"points": "torus"}, "'torus' is not known; one of: sphere, clipped"),
     ],
 )
 def test_impossible_options_are_refused(options, message):
