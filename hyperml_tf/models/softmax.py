@@ -16,10 +16,10 @@ from hyperml_tf.layers import (
     UnitBallEmbedding,
 )
 from hyperml_tf.layers.embedding import SERIALIZABLE
+from hyperml_tf.layers.history import History, KnownItems
 from hyperml_tf.layers.shared_negatives import (
     MASKED,
     SAMPLERS,
-    KnownItems,
     SharedNegatives,
     SharedSoftmaxLoss,
 )
@@ -64,6 +64,10 @@ class SoftmaxRecommender(TableRecommender):
             the scores of all candidates, the positive too. No effect on uniform ones.
         mask_known: leave out candidates that the row's user has in training.
         l2: weight of the penalty.
+        history: w; above 0, the user's training items are a part of the user's row z,
+            see `layers.history.History`.
+        history_dropout: ρ of it.
+        history_items: m of it.
         **options: see `TableRecommender`.
     """
 
@@ -85,6 +89,9 @@ class SoftmaxRecommender(TableRecommender):
         log_q: bool = True,
         mask_known: bool = False,
         l2: float = 0.0,
+        history: float = 0.0,
+        history_dropout: float = 0.5,
+        history_items: int = 32,
         init_scale: float | None = None,
         dropout: float = 0.0,
         **options,
@@ -116,6 +123,11 @@ class SoftmaxRecommender(TableRecommender):
         self.shared = SharedNegatives(
             num_items, shared_negatives, shared_sampler, self.weight_seeds[0]
         )
+        self.history: History | None = None
+        if history:
+            self.history = History(
+                history, history_dropout, history_items, self.weight_seeds[1]
+            )
         self.known: KnownItems | None = None
 
     @staticmethod
@@ -132,7 +144,7 @@ class SoftmaxRecommender(TableRecommender):
         """Reads what the options need: how often items occur, what users have."""
         if self.shared.sampler != "uniform":
             self.shared.adapt(interactions.train_item)
-        if self.mask_known:
+        if self.mask_known or self.history:
             self.known = KnownItems(
                 self.num_items, interactions.train_item, interactions.row_splits
             )
@@ -157,9 +169,32 @@ class SoftmaxRecommender(TableRecommender):
         """Whether the nearest items score highest."""
         return self.similarity == "distance" and self.item_biases is None
 
+    def user_rows(self, users: tf.Tensor, dtype: tf.DType = tf.float32) -> tf.Tensor:
+        """Rows z [..., D] of users [...], with what their items give.
+
+        Raises:
+            ValueError: the model was not told the items: `adapt` does.
+        """
+        rows = tf.cast(self.user_table(users), dtype)
+        if self.history is None:
+            return rows
+        if self.known is None:
+            raise ValueError(
+                "with history, scores need the users' training items: call adapt first"
+            )
+        flat = tf.reshape(users, [-1])
+        item_rows = tf.cast(self.item_table.table, dtype)
+        return rows + tf.reshape(
+            self.history.total(self.known, flat, item_rows), tf.shape(rows)
+        )
+
+    def user_points(self, users):
+        """[B, D] float64 points of users [B]."""
+        return self.points(self.user_rows(users, tf.float64))
+
     def score(self, users, items):
         """u·v + b, or -d_c(u, v); with item biases -d_c(u, v)² + b, the loss's."""
-        user = self.points(self.user_table(users))
+        user = self.points(self.user_rows(users))
         item = self.points(self.item_table(items))
         if self.by_distance:
             return -self.distance(user, item)
@@ -197,12 +232,22 @@ class SoftmaxRecommender(TableRecommender):
         All items are one gather, so the item table's gradient is one `IndexedSlices`.
         """
         user = self.user_table(users)
+        counts = [tf.size(pos_items), tf.size(candidates)]
         items = tf.concat([pos_items, candidates], axis=0)
-        item = self.item_table(items)
+        if self.history is None:
+            item = self.item_table(items)
+        else:
+            whole = step.step if isinstance(step, PartOfStep) else step
+            kept, place, weights = self.history.kept(
+                self.known, users, pos_items, 0 if whole is None else whole
+            )
+            rows = self.item_table(tf.concat([items, kept], axis=0))
+            item, of_kept = tf.split(rows, [tf.size(items), tf.size(kept)])
+            sums = tf.math.unsorted_segment_sum(of_kept, place, tf.size(users))
+            user += weights[:, tf.newaxis] * sums
         if step is not None and self.user_dropout.rate:
             user = self.user_dropout(user, step)
             item = self._dropped(item, tf.size(users), step)
-        counts = [tf.size(pos_items), tf.size(candidates)]
         pos_point, other = tf.split(self.points(item), counts)
         user_point = self.points(user)
 
@@ -213,7 +258,7 @@ class SoftmaxRecommender(TableRecommender):
         shift += tf.zeros(tf.shape(items))
         pos_shift, other_shift = tf.split(shift, counts)
         masked = tf.equal(pos_items[:, tf.newaxis], candidates)
-        if self.known is not None:
+        if self.mask_known:
             masked |= self.known.among(users, candidates)
         scores = self._matrix(user_point, other) + other_shift
         # A name of its own, so that the sum of gradients of pairs is one term, see
@@ -325,7 +370,15 @@ def _fused(model: SoftmaxRecommender) -> FusedStep:
         "radius": model.radius,
         "temperature": model.softmax.temperature,
         "l2": model.l2,
+        "mask_known": model.mask_known,
     }
+    if model.history is not None:
+        settings |= {
+            "history": model.history.weight,
+            "history_dropout": model.history.rate,
+            "history_items": model.history.most,
+            "history_seed": model.history.seed,
+        }
     return FusedStep("softmax", model.tables, settings, op="softmax")
 
 
@@ -373,6 +426,24 @@ _SOFTMAX = (
         off=False,
     ),
     L2.having(grid=ours(0.0, 1e-4, 1e-3)),
+    Option(
+        "history",
+        "The weight of the user's training items in the user's row; 0: no part.",
+        range=(0.0, 1e6),
+        off=0.0,
+    ),
+    Option(
+        "history_dropout",
+        "The rate at which these items are left out in a step.",
+        range=(0.0, 0.99),
+        off=0.5,
+    ),
+    Option(
+        "history_items",
+        "A step reads so many of a user's items on average, at most.",
+        range=(1, 1 << 20),
+        off=32,
+    ),
     ITEM_BIAS,
 )
 _TEMPERATURE = Option(
