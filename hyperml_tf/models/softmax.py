@@ -123,9 +123,10 @@ class SoftmaxRecommender(TableRecommender):
         self.shared = SharedNegatives(
             num_items, shared_negatives, shared_sampler, self.weight_seeds[0]
         )
-        self.history: History | None = None
+        #: Not `history`, which Keras makes of a `fit`.
+        self.user_history: History | None = None
         if history:
-            self.history = History(
+            self.user_history = History(
                 history, history_dropout, history_items, self.weight_seeds[1]
             )
         self.known: KnownItems | None = None
@@ -144,7 +145,7 @@ class SoftmaxRecommender(TableRecommender):
         """Reads what the options need: how often items occur, what users have."""
         if self.shared.sampler != "uniform":
             self.shared.adapt(interactions.train_item)
-        if self.mask_known or self.history:
+        if self.mask_known or self.user_history:
             self.known = KnownItems(
                 self.num_items, interactions.train_item, interactions.row_splits
             )
@@ -176,7 +177,7 @@ class SoftmaxRecommender(TableRecommender):
             ValueError: the model was not told the items: `adapt` does.
         """
         rows = tf.cast(self.user_table(users), dtype)
-        if self.history is None:
+        if self.user_history is None:
             return rows
         if self.known is None:
             raise ValueError(
@@ -185,7 +186,7 @@ class SoftmaxRecommender(TableRecommender):
         flat = tf.reshape(users, [-1])
         item_rows = tf.cast(self.item_table.table, dtype)
         return rows + tf.reshape(
-            self.history.total(self.known, flat, item_rows), tf.shape(rows)
+            self.user_history.total(self.known, flat, item_rows), tf.shape(rows)
         )
 
     def user_points(self, users):
@@ -234,11 +235,11 @@ class SoftmaxRecommender(TableRecommender):
         user = self.user_table(users)
         counts = [tf.size(pos_items), tf.size(candidates)]
         items = tf.concat([pos_items, candidates], axis=0)
-        if self.history is None:
+        if self.user_history is None:
             item = self.item_table(items)
         else:
             whole = step.step if isinstance(step, PartOfStep) else step
-            kept, place, weights = self.history.kept(
+            kept, place, weights = self.user_history.kept(
                 self.known, users, pos_items, 0 if whole is None else whole
             )
             rows = self.item_table(tf.concat([items, kept], axis=0))
@@ -297,49 +298,7 @@ class SoftmaxRecommender(TableRecommender):
 
     def fused_step(self):
         """By the op of its own."""
-        return _fused(self)
-
-
-@SERIALIZABLE
-class MFSoftmax(SoftmaxRecommender):
-    """Matrix factorisation: the softmax of u·v/τ, or of the cosine of u and v, over τ.
-
-    Args:
-        num_users: U.
-        num_items: I.
-        cosine: take the cosine, which lengths of rows do not enter.
-        temperature: τ.
-        **options: see `SoftmaxRecommender`; what places points is not among them.
-    """
-
-    def __init__(
-        self,
-        num_users: int,
-        num_items: int,
-        *,
-        cosine: bool = True,
-        temperature: float = 0.2,
-        **options,
-    ):
-        super().__init__(
-            num_users,
-            num_items,
-            similarity="dot",
-            points="sphere" if cosine else "tangent",
-            c=0.0,
-            radius=1.0,
-            temperature=temperature,
-            **options,
-        )
-
-    def get_config(self):
-        """The arguments of the constructor."""
-        placed = ("similarity", "points", "c", "radius")
-        return {k: v for k, v in super().get_config().items() if k not in placed}
-
-    def fused_step(self):
-        """By the op of its own."""
-        return _fused(self)
+        return softmax_steps(self)
 
 
 @tf.custom_gradient
@@ -362,7 +321,8 @@ def _directions(rows):
     return directions, grad
 
 
-def _fused(model: SoftmaxRecommender) -> FusedStep:
+def softmax_steps(model: SoftmaxRecommender) -> FusedStep:
+    """The steps of a model by the op of its own."""
     settings = {
         "place": model.place,
         "similarity": model.similarity,
@@ -372,12 +332,12 @@ def _fused(model: SoftmaxRecommender) -> FusedStep:
         "l2": model.l2,
         "mask_known": model.mask_known,
     }
-    if model.history is not None:
+    if model.user_history is not None:
         settings |= {
-            "history": model.history.weight,
-            "history_dropout": model.history.rate,
-            "history_items": model.history.most,
-            "history_seed": model.history.seed,
+            "history": model.user_history.weight,
+            "history_dropout": model.user_history.rate,
+            "history_items": model.user_history.most,
+            "history_seed": model.user_history.seed,
         }
     return FusedStep("softmax", model.tables, settings, op="softmax")
 
@@ -392,7 +352,8 @@ def _conflict(settings) -> str:
     return ""
 
 
-_SOFTMAX = (
+#: What the models here and in `mf_softmax` have in common.
+SOFTMAX = (
     *(
         option.having(grid=ours(1e-3, 3e-3))
         if option.name == "learning_rate"
@@ -446,34 +407,19 @@ _SOFTMAX = (
     ),
     ITEM_BIAS,
 )
-_TEMPERATURE = Option(
+TEMPERATURE = Option(
     "temperature",
     "What scores are divided by, before the softmax.",
     range=(1e-6, 1e6),
 )
 DEFINITIONS = (
     Definition(
-        "mf_softmax",
-        "MF, softmax",
-        MFSoftmax,
-        options=(
-            *_SOFTMAX,
-            _TEMPERATURE.having(grid=ours(0.1, 0.15, 0.2, 0.3)),
-            Option(
-                "cosine",
-                "Whether scores are cosines; otherwise, products.",
-                shapes_weights=True,
-            ),
-        ),
-        reference=True,
-    ),
-    Definition(
         "hyperml_softmax",
         "HyperML, softmax",
         SoftmaxRecommender,
         options=(
-            *_SOFTMAX,
-            _TEMPERATURE.having(grid=ours(0.4, 0.6, 0.8, 1.2, 1.6)),
+            *SOFTMAX,
+            TEMPERATURE.having(grid=ours(0.4, 0.6, 0.8, 1.2, 1.6)),
             CURVATURE,
             Option(
                 "similarity",
