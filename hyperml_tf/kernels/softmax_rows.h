@@ -103,13 +103,7 @@ class StepRows {
   // From gradients of points to those of rows, `penalty` times the row added.
   void ToRows(int64_t first_many, float penalty_first, float penalty_rest) {
     for (int64_t i = 0; i < size_; ++i) {
-      const float* row = row_[i];
-      float* gradient = this->gradient(i);
-      const float scale = scale_[i];
-      const float along = bend_[i] != 0 ? bend_[i] * DotOf(gradient, row, dim_) : 0.f;
-      const float add = along + (i < first_many ? penalty_first : penalty_rest);
-#pragma omp simd
-      for (int j = 0; j < dim_; ++j) gradient[j] = scale * gradient[j] + add * row[j];
+      ToRow(i, i < first_many ? penalty_first : penalty_rest);
     }
   }
 
@@ -164,6 +158,17 @@ class StepRows {
  private:
   void Prefetch(const float* row) const {
     for (int j = 0; j < dim_; j += 16) __builtin_prefetch(row + j, 1);
+  }
+
+  // Inlined, the compiler sums in another order than that of the recorded runs.
+  __attribute__((noinline)) void ToRow(int64_t i, float penalty) {
+    const float* row = row_[i];
+    float* gradient = this->gradient(i);
+    const float scale = scale_[i];
+    const float along = bend_[i] != 0 ? bend_[i] * DotOf(gradient, row, dim_) : 0.f;
+    const float add = along + penalty;
+#pragma omp simd
+    for (int j = 0; j < dim_; ++j) gradient[j] = scale * gradient[j] + add * row[j];
   }
 
   void AddOne(const float* row, int32_t id) {
