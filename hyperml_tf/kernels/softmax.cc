@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "product.h"
+#include "softmax_history.h"
 #include "softmax_loops.h"
 #include "softmax_rows.h"
 
@@ -23,6 +24,7 @@ class Trainer final : public SoftmaxTrainer {
  public:
   explicit Trainer(const SoftmaxSettings& settings)
       : settings_(settings),
+        history_(settings),
         users_(settings, settings.batch_size),
         items_(settings, 2 * settings.batch_size) {}
 
@@ -38,7 +40,7 @@ class Trainer final : public SoftmaxTrainer {
   SoftmaxTerms StepBy(const SoftmaxTable& users, const SoftmaxTable& items,
                       const SoftmaxBatch& batch, int64_t step, float rate) {
     const int64_t size = batch.size, n = batch.candidates;
-    Gather(users, items, batch);
+    Gather(users, items, batch, step);
     const int64_t stride = users_.stride(), columns = Padded(n);
     std::fill_n(items_.gradient(size), n * stride, 0.f);
     double loss = 0;
@@ -65,18 +67,23 @@ class Trainer final : public SoftmaxTrainer {
       const float bend = settings_.c * items_.inside()[i] * by_b_[j];
       AddTimes(-column_[j] - bend * column_bend_[j], items_.point(i), items_.gradient(i));
     }
-    if (batch.known_item) ForgetPlaces(batch);
+    if (settings_.mask_known) ForgetPlaces(batch);
     return Move(users, items, batch, loss / size, step, rate);
   }
 
   // The rows of the step as points, and what else the rows of the block need.
   void Gather(const SoftmaxTable& users, const SoftmaxTable& items,
-              const SoftmaxBatch& batch) {
+              const SoftmaxBatch& batch, int64_t step) {
     const int64_t size = batch.size, n = batch.candidates;
     items_.Reserve(size + n);
     users_.Clear();
     items_.Clear();
-    users_.Add(users, batch.user, size);
+    if (settings_.history != 0) {
+      history_.Keep(batch, step);
+      users_.AddWith(users, batch.user, size, history_, items);
+    } else {
+      users_.Add(users, batch.user, size);
+    }
     items_.Add(items, batch.pos_item, size);
     items_.Add(items, batch.candidate, n);  // behind the positives
     block_.resize(kBlock * Padded(n));
@@ -91,7 +98,7 @@ class Trainer final : public SoftmaxTrainer {
       by_b_[j] = 1 / b;
       least_ = std::min(least_, b);
     }
-    if (batch.known_item) FindPlaces(batch, items.size);
+    if (settings_.mask_known) FindPlaces(batch, items.size);
   }
 
   // The candidates' points, [D, n]; columns from n on are 0.
@@ -172,7 +179,7 @@ class Trainer final : public SoftmaxTrainer {
       if (settings_.c > 0 && a * least_ < kNearRim) ByCoordinates(batch, i);
       top = ScoresOfGaps<kBy>(row, gap, score_.data(), slope_.data());
     }
-    if (batch.known_item) {
+    if (settings_.mask_known) {
       const int64_t* split = batch.known_split + batch.user[i];
       for (int64_t k = split[0]; k < split[1]; ++k) {
         const int32_t item = batch.known_item[k];
@@ -226,12 +233,18 @@ class Trainer final : public SoftmaxTrainer {
     }
     rate *= std::sqrt(1 - std::pow(double{settings_.beta_2}, step + 1)) /
             (1 - std::pow(double{settings_.beta_1}, step + 1));
-    users_.Update(users, size, 2 * l2 / size, 0, rate);
-    items_.Update(items, size, 2 * l2 / size, 2 * l2 / n, rate);
+    users_.ToRows(size, 2 * l2 / size, 0);
+    items_.ToRows(size, 2 * l2 / size, 2 * l2 / n);
+    items_.Sum(items);
+    if (settings_.history != 0) items_.AddHistories(users_, history_);
+    users_.Sum(users);
+    users_.MoveAll(users, rate);
+    items_.MoveAll(items, rate);
     return {static_cast<float>(total), static_cast<float>(loss)};
   }
 
   const SoftmaxSettings settings_;
+  History history_;
   StepRows users_, items_;
   std::vector<float> block_, transposed_, score_, gap_, slope_, shift_, by_b_, column_, column_bend_;
   std::vector<int32_t> place_of_, next_;

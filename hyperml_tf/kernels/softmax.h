@@ -21,6 +21,11 @@ struct SoftmaxSettings {
   int dim, batch_size;
   float c, radius, temperature, l2;
   bool rescale;  // Riemannian gradients, of kBall
+  bool mask_known;  // leave out what the user has in training
+  float history;  // the weight of what users have in training in their rows; 0: none
+  float history_dropout;
+  int history_items;
+  uint32_t history_seed;
   float beta_1, beta_2, epsilon;
 };
 
@@ -36,7 +41,7 @@ struct SoftmaxBatch {
   const int32_t* candidate;  // [candidates]
   int64_t candidates;
   const float* shift;          // [I], added to the items' scores; null: nothing
-  const int32_t* known_item;   // items of the users' training; null: not masked
+  const int32_t* known_item;   // items of the users' training; null: not needed
   const int64_t* known_split;  // [U+1]
 };
 

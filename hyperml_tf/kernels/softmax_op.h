@@ -24,7 +24,7 @@ namespace tf = ::tensorflow;
 // Steps on pairs [N], batch_size at a time, the last step smaller. `candidate` [steps, n]
 // are those of each step; [0, 0]: the step's positives. `shift` [I] is added to the items'
 // scores, [0]: nothing. `known_item` and `known_split` are what users have in training,
-// to be masked; [0] both: nothing is. `variables` are the users' table and its two
+// which `mask_known` and `history` need; [0] both: neither does. `variables` are the users' table and its two
 // moments, then the items'. `terms` holds total and softmax, [steps, 2].
 REGISTER_OP("HypermlSoftmaxSteps")
     .Input("variables: num_variables * resource")
@@ -47,6 +47,11 @@ REGISTER_OP("HypermlSoftmaxSteps")
     .Attr("temperature: float")
     .Attr("l2: float = 0.0")
     .Attr("rescale: bool = true")
+    .Attr("mask_known: bool = false")
+    .Attr("history: float = 0.0")
+    .Attr("history_dropout: float = 0.0")
+    .Attr("history_items: int >= 1 = 1")
+    .Attr("history_seed: int = 0")
     .Attr("beta_1: float = 0.9")
     .Attr("beta_2: float = 0.999")
     .Attr("epsilon: float = 1e-8")
@@ -78,6 +83,13 @@ class SoftmaxStepsOp : public tf::OpKernel {
     read("temperature", &settings_.temperature);
     read("l2", &settings_.l2);
     read("rescale", &settings_.rescale);
+    read("mask_known", &settings_.mask_known);
+    read("history", &settings_.history);
+    read("history_dropout", &settings_.history_dropout);
+    read("history_items", &settings_.history_items);
+    int64_t history_seed;
+    read("history_seed", &history_seed);
+    settings_.history_seed = static_cast<uint32_t>(history_seed);
     read("beta_1", &settings_.beta_1);
     read("beta_2", &settings_.beta_2);
     read("epsilon", &settings_.epsilon);
@@ -130,6 +142,11 @@ class SoftmaxStepsOp : public tf::OpKernel {
     const bool known = known_split.NumElements() != 0;
     OP_REQUIRES(context, !known || known_split.NumElements() == users.size + 1,
                 absl::InvalidArgumentError("known_split must be [users + 1]"));
+    OP_REQUIRES(context,
+                known || !(settings_.mask_known || settings_.history != 0),
+                absl::InvalidArgumentError("what users have in training is missing"));
+    OP_REQUIRES_OK(context, CheckIds(known_item, known_item.NumElements(), items.size,
+                                     "item"));
     OP_REQUIRES_OK(context, CheckIds(user, count, users.size, "user"));
     OP_REQUIRES_OK(context, CheckIds(pos_item, count, items.size, "item"));
     OP_REQUIRES_OK(context, CheckRows(candidate, items.size, "item"));

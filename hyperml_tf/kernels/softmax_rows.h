@@ -10,6 +10,7 @@
 
 #include "product.h"
 #include "softmax.h"
+#include "softmax_history.h"
 
 namespace hyperml {
 
@@ -41,6 +42,7 @@ class StepRows {
   void Reserve(int64_t most) {
     if (most <= static_cast<int64_t>(ids_.size())) return;
     ids_.resize(most);
+    row_.resize(most);
     points_.resize(most * stride_);
     gradients_.resize(most * stride_);
     for (auto* each : {&scale_, &bend_, &squared_, &complement_, &inside_}) {
@@ -54,6 +56,29 @@ class StepRows {
     for (int64_t i = 0; i < count; ++i) {
       if (i + 8 < count) Prefetch(table.rows + int64_t{ids[i + 8]} * dim_);
       AddOne(table.rows + int64_t{ids[i]} * dim_, ids[i]);
+    }
+  }
+
+  // As `Add`, of rows to which the weighted sums of the items' rows are added.
+  void AddWith(const SoftmaxTable& table, const int32_t* ids, int64_t count,
+               const History& history, const SoftmaxTable& items) {
+    summed_.resize(count * dim_);
+    for (int64_t i = 0; i < count; ++i) {
+      float* __restrict sum = &summed_[i * dim_];
+      std::fill_n(sum, dim_, 0.f);
+      for (const int32_t* item = history.begin(i); item != history.end(i); ++item) {
+        if (item + 8 < history.end(count - 1)) {
+          Prefetch(items.rows + int64_t{item[8]} * dim_);
+        }
+        const float* __restrict row = items.rows + int64_t{*item} * dim_;
+#pragma omp simd
+        for (int j = 0; j < dim_; ++j) sum[j] += row[j];
+      }
+      const float* __restrict own = table.rows + int64_t{ids[i]} * dim_;
+      const float weight = history.weight(i);
+#pragma omp simd
+      for (int j = 0; j < dim_; ++j) sum[j] = own[j] + weight * sum[j];
+      AddOne(sum, ids[i]);
     }
   }
 
@@ -75,32 +100,50 @@ class StepRows {
     return sum;
   }
 
-  // From gradients of points to those of rows, `penalty` times the row added; those of
-  // repeated rows summed; one lazy Adam step of each, at the corrected `rate`.
-  void Update(const SoftmaxTable& table, int64_t first_many, float penalty_first,
-              float penalty_rest, float rate) {
+  // From gradients of points to those of rows, `penalty` times the row added.
+  void ToRows(int64_t first_many, float penalty_first, float penalty_rest) {
+    for (int64_t i = 0; i < size_; ++i) {
+      ToRow(i, i < first_many ? penalty_first : penalty_rest);
+    }
+  }
+
+  // Sums the gradients of repeated rows.
+  void Sum(const SoftmaxTable& table) {
     if (static_cast<int64_t>(place_of_.size()) != table.size) {
       place_of_.assign(table.size, -1);
     }
     distinct_.clear();
     for (int64_t i = 0; i < size_; ++i) {
-      const float* row = table.rows + int64_t{ids_[i]} * dim_;
-      float* gradient = this->gradient(i);
-      const float scale = scale_[i];
-      const float along = bend_[i] != 0 ? bend_[i] * DotOf(gradient, row, dim_) : 0.f;
-      const float add = along + (i < first_many ? penalty_first : penalty_rest);
-#pragma omp simd
-      for (int j = 0; j < dim_; ++j) gradient[j] = scale * gradient[j] + add * row[j];
       int32_t& place = place_of_[ids_[i]];
       if (place < 0) {
         place = static_cast<int32_t>(i);
         distinct_.push_back(place);
       } else {
-        float* sum = this->gradient(place);
-#pragma omp simd
-        for (int j = 0; j < dim_; ++j) sum[j] += gradient[j];
+        AddTimes(1, gradient(i), gradient(place));
       }
     }
+  }
+
+  // Adds to these sums what reaches the items of histories from the users' rows.
+  void AddHistories(const StepRows& users, const History& history) {
+    Reserve(size_ + history.size());
+    for (int64_t i = 0; i < users.size_; ++i) {
+      const float* from = &users.gradients_[i * stride_];
+      for (const int32_t* item = history.begin(i); item != history.end(i); ++item) {
+        int32_t& place = place_of_[*item];
+        if (place < 0) {
+          place = static_cast<int32_t>(size_++);
+          ids_[place] = *item;
+          std::fill_n(gradient(place), stride_, 0.f);
+          distinct_.push_back(place);
+        }
+        AddTimes(history.weight(i), from, gradient(place));
+      }
+    }
+  }
+
+  // One lazy Adam step of each row, at the corrected `rate`.
+  void MoveAll(const SoftmaxTable& table, float rate) {
     for (size_t k = 0; k < distinct_.size(); ++k) {
       const size_t later = std::min(k + 8, distinct_.size() - 1);
       const int64_t ahead = int64_t{ids_[distinct_[later]]} * dim_;
@@ -115,6 +158,17 @@ class StepRows {
  private:
   void Prefetch(const float* row) const {
     for (int j = 0; j < dim_; j += 16) __builtin_prefetch(row + j, 1);
+  }
+
+  // Inlined, the compiler sums in another order than that of the recorded runs.
+  __attribute__((noinline)) void ToRow(int64_t i, float penalty) {
+    const float* row = row_[i];
+    float* gradient = this->gradient(i);
+    const float scale = scale_[i];
+    const float along = bend_[i] != 0 ? bend_[i] * DotOf(gradient, row, dim_) : 0.f;
+    const float add = along + penalty;
+#pragma omp simd
+    for (int j = 0; j < dim_; ++j) gradient[j] = scale * gradient[j] + add * row[j];
   }
 
   void AddOne(const float* row, int32_t id) {
@@ -144,6 +198,7 @@ class StepRows {
         bend = -scale / squared;
       }
     }
+    row_[size_] = row;
     float* x = point(size_);
 #pragma omp simd
     for (int j = 0; j < dim_; ++j) x[j] = scale * row[j];
@@ -155,6 +210,11 @@ class StepRows {
     complement_[size_] = std::max(complement, kRimMargin);
     inside_[size_] = complement > kRimMargin ? 1.f : 0.f;
     ++size_;
+  }
+
+  void AddTimes(float factor, const float* __restrict x, float* __restrict sum) const {
+#pragma omp simd
+    for (int j = 0; j < dim_; ++j) sum[j] += factor * x[j];
   }
 
   void Move(const SoftmaxTable& table, int64_t offset, float* gradient, float rate) {
@@ -190,7 +250,8 @@ class StepRows {
   const int64_t stride_;
   int64_t size_ = 0;
   std::vector<int32_t> ids_;
-  std::vector<float> points_, gradients_;
+  std::vector<const float*> row_;  // in the table, or in summed_
+  std::vector<float> points_, gradients_, summed_;
   std::vector<float> scale_, bend_, squared_, complement_, inside_;
   std::vector<int32_t> place_of_, distinct_;  // -1, or the first place of a row
 };

@@ -115,39 +115,3 @@ class SharedNegatives(tf.Module):
                 "call adapt first"
             )
         return value
-
-
-class KnownItems(tf.Module):
-    """Which candidates of a batch the users have in training: false negatives.
-
-    Args:
-        num_items: I.
-        train_item: [N], users in order.
-        row_splits: [U+1], where each user's begin and end.
-    """
-
-    def __init__(self, num_items: int, train_item: np.ndarray, row_splits: np.ndarray):
-        super().__init__()
-        self.num_items = num_items
-        self.items = tf.constant(train_item, tf.int32)
-        self.splits = tf.constant(row_splits, tf.int64)
-
-    def among(self, users: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
-        """[B, n] bool of users [B] and candidates [n], which may repeat."""
-        # A candidate that comes several times keeps one of its places.
-        place_of = tf.tensor_scatter_nd_update(
-            tf.fill([self.num_items], -1),
-            candidates[:, tf.newaxis],
-            tf.range(tf.size(candidates)),
-        )
-        first = tf.gather(self.splits, users)
-        last = tf.gather(self.splits, tf.cast(users, tf.int64) + 1)
-        each = tf.ragged.range(first, last)
-        place = tf.gather(place_of, tf.gather(self.items, each.flat_values))
-        pairs = tf.stack([each.value_rowids(), tf.cast(place, tf.int64)], axis=1)
-        pairs = tf.boolean_mask(pairs, place >= 0)
-        shape = tf.stack([tf.size(users), tf.size(candidates)])
-        hits = tf.scatter_nd(
-            pairs, tf.ones_like(pairs[:, 0], tf.int32), tf.cast(shape, tf.int64)
-        )
-        return tf.gather(hits, tf.gather(place_of, candidates), axis=1) > 0

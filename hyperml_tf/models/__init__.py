@@ -9,6 +9,7 @@ from hyperml_tf.models import (
     item_knn,
     lrml,
     mf_bpr,
+    mf_softmax,
     pointwise,
     popularity,
     softmax,
@@ -23,9 +24,10 @@ from hyperml_tf.models.ials import IALS
 from hyperml_tf.models.item_knn import ItemKNN
 from hyperml_tf.models.lrml import LRML
 from hyperml_tf.models.mf_bpr import MFBPR
+from hyperml_tf.models.mf_softmax import MFSoftmax
 from hyperml_tf.models.pointwise import GMF, MLP, NCF
 from hyperml_tf.models.popularity import Popularity
-from hyperml_tf.models.softmax import MFSoftmax, SoftmaxRecommender
+from hyperml_tf.models.softmax import SoftmaxRecommender
 
 #: The one registry of models: key in configs and run folders -> definition, in the
 #: order of the paper's tables, what it lacks beside what that belongs to.
@@ -33,7 +35,7 @@ DEFINITIONS: dict[str, Definition] = {
     definition.key: definition
     for module in (
         *(mf_bpr, pointwise, cml, lrml, hyperml, hyperbolic_mf),
-        *(softmax, item_knn, ease, ials, popularity),
+        *(mf_softmax, softmax, item_knn, ease, ials, popularity),
     )
     for definition in module.DEFINITIONS
 }

@@ -16,10 +16,10 @@ from hyperml_tf.layers import (
     UnitBallEmbedding,
 )
 from hyperml_tf.layers.embedding import SERIALIZABLE
+from hyperml_tf.layers.history import History, KnownItems
 from hyperml_tf.layers.shared_negatives import (
     MASKED,
     SAMPLERS,
-    KnownItems,
     SharedNegatives,
     SharedSoftmaxLoss,
 )
@@ -64,6 +64,10 @@ class SoftmaxRecommender(TableRecommender):
             the scores of all candidates, the positive too. No effect on uniform ones.
         mask_known: leave out candidates that the row's user has in training.
         l2: weight of the penalty.
+        history: w; above 0, the user's training items are a part of the user's row z,
+            see `layers.history.History`.
+        history_dropout: ρ of it.
+        history_items: m of it.
         **options: see `TableRecommender`.
     """
 
@@ -85,6 +89,9 @@ class SoftmaxRecommender(TableRecommender):
         log_q: bool = True,
         mask_known: bool = False,
         l2: float = 0.0,
+        history: float = 0.0,
+        history_dropout: float = 0.5,
+        history_items: int = 32,
         init_scale: float | None = None,
         dropout: float = 0.0,
         **options,
@@ -116,6 +123,12 @@ class SoftmaxRecommender(TableRecommender):
         self.shared = SharedNegatives(
             num_items, shared_negatives, shared_sampler, self.weight_seeds[0]
         )
+        #: Not `history`, which Keras makes of a `fit`.
+        self.user_history: History | None = None
+        if history:
+            self.user_history = History(
+                history, history_dropout, history_items, self.weight_seeds[1]
+            )
         self.known: KnownItems | None = None
 
     @staticmethod
@@ -132,7 +145,7 @@ class SoftmaxRecommender(TableRecommender):
         """Reads what the options need: how often items occur, what users have."""
         if self.shared.sampler != "uniform":
             self.shared.adapt(interactions.train_item)
-        if self.mask_known:
+        if self.mask_known or self.user_history:
             self.known = KnownItems(
                 self.num_items, interactions.train_item, interactions.row_splits
             )
@@ -157,9 +170,32 @@ class SoftmaxRecommender(TableRecommender):
         """Whether the nearest items score highest."""
         return self.similarity == "distance" and self.item_biases is None
 
+    def user_rows(self, users: tf.Tensor, dtype: tf.DType = tf.float32) -> tf.Tensor:
+        """Rows z [..., D] of users [...], with what their items give.
+
+        Raises:
+            ValueError: the model was not told the items: `adapt` does.
+        """
+        rows = tf.cast(self.user_table(users), dtype)
+        if self.user_history is None:
+            return rows
+        if self.known is None:
+            raise ValueError(
+                "with history, scores need the users' training items: call adapt first"
+            )
+        flat = tf.reshape(users, [-1])
+        item_rows = tf.cast(self.item_table.table, dtype)
+        return rows + tf.reshape(
+            self.user_history.total(self.known, flat, item_rows), tf.shape(rows)
+        )
+
+    def user_points(self, users):
+        """[B, D] float64 points of users [B]."""
+        return self.points(self.user_rows(users, tf.float64))
+
     def score(self, users, items):
         """u·v + b, or -d_c(u, v); with item biases -d_c(u, v)² + b, the loss's."""
-        user = self.points(self.user_table(users))
+        user = self.points(self.user_rows(users))
         item = self.points(self.item_table(items))
         if self.by_distance:
             return -self.distance(user, item)
@@ -197,12 +233,22 @@ class SoftmaxRecommender(TableRecommender):
         All items are one gather, so the item table's gradient is one `IndexedSlices`.
         """
         user = self.user_table(users)
+        counts = [tf.size(pos_items), tf.size(candidates)]
         items = tf.concat([pos_items, candidates], axis=0)
-        item = self.item_table(items)
+        if self.user_history is None:
+            item = self.item_table(items)
+        else:
+            whole = step.step if isinstance(step, PartOfStep) else step
+            kept, place, weights = self.user_history.kept(
+                self.known, users, pos_items, 0 if whole is None else whole
+            )
+            rows = self.item_table(tf.concat([items, kept], axis=0))
+            item, of_kept = tf.split(rows, [tf.size(items), tf.size(kept)])
+            sums = tf.math.unsorted_segment_sum(of_kept, place, tf.size(users))
+            user += weights[:, tf.newaxis] * sums
         if step is not None and self.user_dropout.rate:
             user = self.user_dropout(user, step)
             item = self._dropped(item, tf.size(users), step)
-        counts = [tf.size(pos_items), tf.size(candidates)]
         pos_point, other = tf.split(self.points(item), counts)
         user_point = self.points(user)
 
@@ -213,7 +259,7 @@ class SoftmaxRecommender(TableRecommender):
         shift += tf.zeros(tf.shape(items))
         pos_shift, other_shift = tf.split(shift, counts)
         masked = tf.equal(pos_items[:, tf.newaxis], candidates)
-        if self.known is not None:
+        if self.mask_known:
             masked |= self.known.among(users, candidates)
         scores = self._matrix(user_point, other) + other_shift
         # A name of its own, so that the sum of gradients of pairs is one term, see
@@ -252,49 +298,7 @@ class SoftmaxRecommender(TableRecommender):
 
     def fused_step(self):
         """By the op of its own."""
-        return _fused(self)
-
-
-@SERIALIZABLE
-class MFSoftmax(SoftmaxRecommender):
-    """Matrix factorisation: the softmax of u·v/τ, or of the cosine of u and v, over τ.
-
-    Args:
-        num_users: U.
-        num_items: I.
-        cosine: take the cosine, which lengths of rows do not enter.
-        temperature: τ.
-        **options: see `SoftmaxRecommender`; what places points is not among them.
-    """
-
-    def __init__(
-        self,
-        num_users: int,
-        num_items: int,
-        *,
-        cosine: bool = True,
-        temperature: float = 0.2,
-        **options,
-    ):
-        super().__init__(
-            num_users,
-            num_items,
-            similarity="dot",
-            points="sphere" if cosine else "tangent",
-            c=0.0,
-            radius=1.0,
-            temperature=temperature,
-            **options,
-        )
-
-    def get_config(self):
-        """The arguments of the constructor."""
-        placed = ("similarity", "points", "c", "radius")
-        return {k: v for k, v in super().get_config().items() if k not in placed}
-
-    def fused_step(self):
-        """By the op of its own."""
-        return _fused(self)
+        return softmax_steps(self)
 
 
 @tf.custom_gradient
@@ -317,7 +321,8 @@ def _directions(rows):
     return directions, grad
 
 
-def _fused(model: SoftmaxRecommender) -> FusedStep:
+def softmax_steps(model: SoftmaxRecommender) -> FusedStep:
+    """The steps of a model by the op of its own."""
     settings = {
         "place": model.place,
         "similarity": model.similarity,
@@ -325,7 +330,15 @@ def _fused(model: SoftmaxRecommender) -> FusedStep:
         "radius": model.radius,
         "temperature": model.softmax.temperature,
         "l2": model.l2,
+        "mask_known": model.mask_known,
     }
+    if model.user_history is not None:
+        settings |= {
+            "history": model.user_history.weight,
+            "history_dropout": model.user_history.rate,
+            "history_items": model.user_history.most,
+            "history_seed": model.user_history.seed,
+        }
     return FusedStep("softmax", model.tables, settings, op="softmax")
 
 
@@ -339,7 +352,8 @@ def _conflict(settings) -> str:
     return ""
 
 
-_SOFTMAX = (
+#: What the models here and in `mf_softmax` have in common.
+SOFTMAX = (
     *(
         option.having(grid=ours(1e-3, 3e-3))
         if option.name == "learning_rate"
@@ -373,36 +387,39 @@ _SOFTMAX = (
         off=False,
     ),
     L2.having(grid=ours(0.0, 1e-4, 1e-3)),
+    Option(
+        "history",
+        "The weight of the user's training items in the user's row; 0: no part.",
+        range=(0.0, 1e6),
+        off=0.0,
+    ),
+    Option(
+        "history_dropout",
+        "The rate at which these items are left out in a step.",
+        range=(0.0, 0.99),
+        off=0.5,
+    ),
+    Option(
+        "history_items",
+        "A step reads so many of a user's items on average, at most.",
+        range=(1, 1 << 20),
+        off=32,
+    ),
     ITEM_BIAS,
 )
-_TEMPERATURE = Option(
+TEMPERATURE = Option(
     "temperature",
     "What scores are divided by, before the softmax.",
     range=(1e-6, 1e6),
 )
 DEFINITIONS = (
     Definition(
-        "mf_softmax",
-        "MF, softmax",
-        MFSoftmax,
-        options=(
-            *_SOFTMAX,
-            _TEMPERATURE.having(grid=ours(0.1, 0.15, 0.2, 0.3)),
-            Option(
-                "cosine",
-                "Whether scores are cosines; otherwise, products.",
-                shapes_weights=True,
-            ),
-        ),
-        reference=True,
-    ),
-    Definition(
         "hyperml_softmax",
         "HyperML, softmax",
         SoftmaxRecommender,
         options=(
-            *_SOFTMAX,
-            _TEMPERATURE.having(grid=ours(0.4, 0.6, 0.8, 1.2, 1.6)),
+            *SOFTMAX,
+            TEMPERATURE.having(grid=ours(0.4, 0.6, 0.8, 1.2, 1.6)),
             CURVATURE,
             Option(
                 "similarity",

@@ -59,6 +59,17 @@ CASES = {
     "popularity": dict(points="sphere", shared_sampler="popularity"),
     "in batch": dict(points="sphere", shared_sampler="in_batch"),
     "known masked": dict(points="sphere", mask_known=True),
+    "history": dict(points="sphere", history=1.0),
+    "history, few items": dict(
+        points="ball",
+        history=0.3,
+        history_dropout=0.0,
+        history_items=2,
+        mask_known=True,
+    ),
+    "history, flat": dict(
+        points="tangent", c=0.0, similarity="dot", history=0.5, l2=0.01
+    ),
     "no correction": dict(shared_sampler="popularity", log_q=False),
 }
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from hyperml_tf.models.softmax import MFSoftmax, SoftmaxRecommender
+from hyperml_tf.models.mf_softmax import MFSoftmax
+from hyperml_tf.models.softmax import SoftmaxRecommender
 from hyperml_tf.optimizers import LazyAdam
 
 USERS, ITEMS, DIM = 8, 20, 4
@@ -114,6 +115,52 @@ def test_the_penalty_is_on_the_rows_looked_up():
 
 
 TRAIN = [[0, 4], [5, 2, 11], [1], [7, 19], [3], [2], [2], [19, 5, 0]]
+
+
+def test_with_history_the_loss_is_that_of_the_rows_with_the_other_items(
+    make_interactions,
+):
+    model = model_of("sphere", history=0.8, history_dropout=0.0)
+    model.adapt(make_interactions(TRAIN, ITEMS))
+    own, items = (t.table.numpy() for t in (model.user_table, model.item_table))
+    # A user a pair, so that each row can be without the pair's own positive.
+    rows = []
+    for user, positive in zip(USER, POS, strict=True):
+        others = [item for item in TRAIN[user] if item != positive]
+        rows.append(own[user] + 0.8 * items[others].sum(axis=0) / len(others) ** 0.5)
+    slow = model_of("sphere")
+    slow.item_table.table.assign(items)
+    slow.user_table.table.assign(np.concatenate([rows, own[len(rows) :]]))
+    expected = slow.loss_among(np.arange(len(rows)), POS, CANDIDATES)["softmax"]
+    got = model.loss_among(USER, POS, CANDIDATES)["softmax"]
+    assert float(got) == pytest.approx(float(expected), rel=TOLERANCE)
+
+
+def test_with_history_users_are_ranked_by_rows_with_all_their_items(make_interactions):
+    model = model_of("sphere", history=0.8)
+    with pytest.raises(ValueError, match="call adapt first"):
+        model.score_all(USER)
+    data = make_interactions(TRAIN, ITEMS)
+    model.adapt(data)
+    model.compile()
+    model.fit(data.triplets(batch_size=4), epochs=1, verbose=0)
+    own, items = (t.table.numpy() for t in (model.user_table, model.item_table))
+    slow = model_of("sphere")
+    slow.item_table.table.assign(items)
+    slow.user_table.table.assign(
+        [
+            row + 0.8 * items[mine].sum(axis=0) / len(mine) ** 0.5
+            for row, mine in zip(own, TRAIN, strict=True)
+        ]
+    )
+    users = np.arange(len(TRAIN), dtype=np.int32)
+    np.testing.assert_allclose(
+        model.score_all(users), slow.score_all(users), rtol=1e-5, atol=1e-6
+    )
+    pairs = users[:, None], np.arange(4)[None]
+    np.testing.assert_allclose(model.score(*pairs), slow.score(*pairs), rtol=1e-5)
+    points, expected = model.retrieval_points(), slow.retrieval_points()
+    np.testing.assert_allclose(points.users, expected.users, rtol=1e-5, atol=1e-6)
 
 
 def test_known_items_are_masked_and_popular_ones_corrected(make_interactions):

@@ -80,7 +80,8 @@ def models(interactions):
         "ease": EASE(USERS, ITEMS),
         "ials": IALS(USERS, ITEMS, dim=5),
     }
-    for model in (popularity, *fitted.values()):
+    with_history = SoftmaxRecommender(USERS, ITEMS, history=0.5, **TABLES)
+    for model in (popularity, with_history, *fitted.values()):
         model.adapt(interactions)
     biased = HyperML(USERS, ITEMS, c=1.0, item_bias=True, **hyperbolic)
     biases = np.random.default_rng(2).normal(size=(ITEMS, 1))
@@ -104,7 +105,7 @@ def models(interactions):
         "biased": biased,
         "popularity": popularity,
         "mf_softmax": MFSoftmax(USERS, ITEMS, **TABLES),
-        "hyperml_softmax": SoftmaxRecommender(USERS, ITEMS, **TABLES),
+        "hyperml_softmax": with_history,
         **fitted,
         **networks,
     }

@@ -37,6 +37,10 @@ def scores(model, key):
         return biases - scores(model, "hyperml") ** 2
     u = model.user_table.table.numpy().astype(np.float64)
     v = model.item_table.table.numpy().astype(np.float64)
+    if key == "hyperml_softmax":
+        items, splits = model.known.items.numpy(), model.known.splits.numpy()
+        for row, mine in zip(u, np.split(items, splits[1:-1]), strict=True):
+            row += model.user_history.weight * v[mine].sum(axis=0) / len(mine) ** 0.5
     if key.endswith("softmax"):
         u, v = (on_sphere(x, model.radius) for x in (u, v))
     if key.startswith("hyper"):
