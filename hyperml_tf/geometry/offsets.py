@@ -19,6 +19,9 @@ from hyperml_tf.geometry import lift, poincare
 # Relative, of the few float32 operations of `upper_bounds`, each of which is off by
 # a few 2⁻²⁴.
 _SLACK = 2.0**-19
+# The leaves of clusters by inner product say less than those by distance. On Games, of
+# 218 leaves 10 give Hyperbolic MF a recall of 0.81, and 87 of 0.98.
+_LEAVES = 0.1, 80
 
 
 def with_offsets(points: tf.Tensor, offsets: tf.Tensor | None = None) -> tf.Tensor:
@@ -50,6 +53,7 @@ class OffsetBall:
     c: float
     scale: float
     scann_measure = "dot_product"
+    scann_leaves = _LEAVES
     centre_moves = True
 
     @property
@@ -161,6 +165,7 @@ class OffsetProduct:
     scale = 1.0
     is_product = True
     scann_measure = "dot_product"
+    scann_leaves = _LEAVES
     centre_moves = False
 
     def weights(self, items):

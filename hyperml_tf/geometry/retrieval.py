@@ -18,6 +18,7 @@ class Measure(Protocol):
 
     Attributes:
         scann_measure: ScaNN's name for the search of `centre` in `search_items`.
+        scann_leaves: the share of ScaNN's leaves to search, and the fewest.
         centre_moves: whether `centre` depends on the reach.
         is_product: whether negated keys are the inner products of lifted vectors.
             Where they are not, `upper_offsets` and `upper_bounds` bound them, see
@@ -25,6 +26,7 @@ class Measure(Protocol):
     """
 
     scann_measure: str
+    scann_leaves: tuple[float, int]
     centre_moves: bool
 
     @property
@@ -71,6 +73,7 @@ class InnerProduct:
 
     is_product = True
     scann_measure = "dot_product"
+    scann_leaves = 0.04, 10
     centre_moves = False
 
     def weights(self, items):

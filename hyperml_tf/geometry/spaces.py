@@ -27,6 +27,7 @@ class Space:
         inverse_radius: 1 over the largest norm that a row can have; 0 for no bound.
         riemannian: whether the metric is another than the Euclidean one.
         scann_measure: ScaNN's name for the search among items around `centre`.
+        scann_leaves: the share of ScaNN's leaves to search, and the fewest.
         centre_moves: whether `centre` depends on the reach.
         is_product: negated keys are the inner products of lifted vectors.
     """
@@ -35,6 +36,7 @@ class Space:
     riemannian: bool = False
     is_product = True
     scann_measure = "squared_l2"
+    scann_leaves = 0.04, 10
     centre_moves = False
 
     @property
