@@ -112,8 +112,8 @@ def retrieval_of(model: Recommender, queries: int = 2000, batch: int = 100) -> d
     users = points.users[::step][:queries]
     line = _compared(Catalogue(points.measure, points.items), users, batch)
     name = type(model).__name__
-    dim = points.items.shape[1]
-    return {"name": "retrieval_run", "model": name, **line, "dim": dim}
+
+    return {"name": "retrieval_run", "model": name, **line, "dim": model.item_table.dim}
 
 
 def _compared(catalogue: Catalogue, users: tf.Tensor, batch: int) -> dict:
@@ -224,7 +224,7 @@ def exactness(model: Recommender, batch: int = 32) -> dict:
         "name": "exactness",
         "model": type(model).__name__,
         "rows": catalogue.size,
-        "dim": points.items.shape[1],
+        "dim": model.item_table.dim,
         "batch": batch,
         "k": _K,
         "users": len(proven),
