@@ -112,7 +112,6 @@ def retrieval_of(model: Recommender, queries: int = 2000, batch: int = 100) -> d
     users = points.users[::step][:queries]
     line = _compared(Catalogue(points.measure, points.items), users, batch)
     name = type(model).__name__
-
     return {"name": "retrieval_run", "model": name, **line, "dim": model.item_table.dim}
 
 
