@@ -5,8 +5,9 @@ python -m hyperml_tf.benchmark --rows=10000,31000,140000,1000000 --threads=1
 What is measured, each in a process of its own so that `peak_rss_mb` is its own:
 training, one model at a time (`fit/…` with sampling, `step/…` on ready-made triplets,
 both kernels), `shared_products` (the matrix products alone of a softmax step),
-`pipeline`, `ranking`, `retrieval`, `latency`, `preparation`; and where --run names a
-finished run, `exactness`: its exact retrieval against the sort of all distances.
+`pipeline`, `ranking`, `retrieval` (by distance), `retrieval_product` (by the score of
+Hyperbolic MF), `latency`, `preparation`; and where --run names a finished run,
+`exactness`, its exact retrieval against the sort of all scores, and `retrieval_run`.
 """
 
 import functools
@@ -36,7 +37,7 @@ _DROPOUT = flags.DEFINE_float(
 _ONLY = flags.DEFINE_list("only", [], "Only these names or models are measured.")
 _RECORD = flags.DEFINE_string("record", None, "The lines are appended to this file.")
 _RUN = flags.DEFINE_string(
-    "run", None, "The exactness of this finished run is measured."
+    "run", None, "The retrieval of this finished run is measured."
 )
 _DATA_DIR = flags.DEFINE_string(
     "data_dir", "data", "Prepared datasets are read from this folder."
@@ -85,9 +86,10 @@ def _names() -> list[str]:
         "pipeline",
         "ranking",
         "retrieval",
+        "retrieval_product",
         "latency",
         "preparation",
-        *(["exactness"] if _RUN.value else []),
+        *(["exactness", "retrieval_run"] if _RUN.value else []),
     ]
 
 
@@ -112,9 +114,11 @@ def _measure(name: str, rows: int) -> None:
         "pipeline": lambda: speed.pipeline(rows, dim, batch),
         "ranking": lambda: speed.ranking(rows, dim, batch),
         "retrieval": lambda: [measure.retrieval(rows, dim)],
+        "retrieval_product": lambda: [measure.retrieval_by_product(rows, dim)],
         "latency": lambda: [measure.latency(rows, dim, index=i) for i in INDEXES],
         "preparation": lambda: speed.preparation(rows),
-        "exactness": lambda: [_exactness()],
+        "exactness": lambda: [_of_run(measure.exactness)],
+        "retrieval_run": lambda: [_of_run(measure.retrieval_of)],
     }
     if name not in measures:
         raise InputError(f"{name!r} is not measured; one of: {', '.join(measures)}")
@@ -134,12 +138,11 @@ def _measure(name: str, rows: int) -> None:
         print(json.dumps(measured | {key: machine[key] for key in kept}), flush=True)
 
 
-def _exactness() -> dict:
-    from hyperml_tf.serving import measure
+def _of_run(measured: Callable[..., dict]) -> dict:
     from hyperml_tf.training import finished
 
     config, data, run = finished.open_run(_RUN.value, _DATA_DIR.value)
-    line = measure.exactness(finished.restored(config, data, run))
+    line = measured(finished.restored(config, data, run))
     return line | {"dataset": config.dataset, "run": run.config_hash, "seed": run.seed}
 
 

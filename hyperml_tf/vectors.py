@@ -20,7 +20,8 @@ _FORM = flags.DEFINE_enum(
     "ball",
     ("ball", "tangent", "lifted"),
     "These are points of the ball, tangent vectors at its centre, or lifted vectors, "
-    "whose inner products order as the model does.",
+    "whose inner products order as the model does; scores that are no inner products, "
+    "as of Hyperbolic MF, have no lifted vectors but a column of offsets.",
 )
 _DATA_DIR, _ = command_line.define_folders()
 

@@ -17,12 +17,21 @@ class Measure(Protocol):
     """How the users and items of one model are compared.
 
     Attributes:
-        scann_measure: ScaNN's name for the search among items around `centre`.
-        centre_moves: whether `centre` depends on the radius.
+        scann_measure: ScaNN's name for the search of `centre` in `search_items`.
+        scann_leaves: the share of ScaNN's leaves to search, and the fewest.
+        centre_moves: whether `centre` depends on the reach.
+        is_product: whether negated keys are the inner products of lifted vectors.
+            Where they are not, `upper_offsets` and `upper_bounds` bound them, see
+            `geometry.offsets`.
     """
 
     scann_measure: str
+    scann_leaves: tuple[float, int]
     centre_moves: bool
+
+    @property
+    def is_product(self) -> bool:
+        """As above."""
 
     def weights(self, items: tf.Tensor) -> tf.Tensor:
         """[I] factors of the keys that depend on the item alone, from items [I, D]."""
@@ -31,16 +40,19 @@ class Measure(Protocol):
         """[...] keys of users and items [..., D] with the items' weights [...]."""
 
     def lift_query(self, u: tf.Tensor) -> tf.Tensor:
-        """[..., N] vectors whose products with `lift_item` are the keys, negated."""
+        """[..., N] vectors whose products with `lift_item` order, highest first."""
 
     def lift_item(self, v: tf.Tensor) -> tf.Tensor:
         """[..., N] vectors of items [..., D]."""
 
-    def centre(self, u: tf.Tensor, radius: tf.Tensor) -> tf.Tensor:
-        """[..., D]: the point around which ScaNN finds what lies within `radius`."""
+    def search_items(self, v: tf.Tensor) -> tf.Tensor:
+        """[I, M] what ScaNN searches, of items [I, D]."""
 
-    def midpoint(self, v: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-        """[..., D]: the middle of items [..., n, D] of weights [..., n]."""
+    def reach(self, u: tf.Tensor, v: tf.Tensor) -> tf.Tensor:
+        """[..., B]: how far the k-th items v [B, D] are from users u [B, D]."""
+
+    def centre(self, u: tf.Tensor, reach: tf.Tensor) -> tf.Tensor:
+        """[B, M]: what ScaNN looks for, of users [B, D] whose `reach` is [...]."""
 
     def values(self, keys: tf.Tensor, u: tf.Tensor) -> dict[str, tf.Tensor]:
         """What is shown for keys [...] of users [..., D]: scores, distances [...]."""
@@ -49,10 +61,19 @@ class Measure(Protocol):
         """[...] by definition: what keys of users and items [..., D] order alike."""
 
 
+class PointMeasure(Measure, Protocol):
+    """A measure of points alone, which have a middle."""
+
+    def midpoint(self, v: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+        """[..., D]: the middle of items [..., n, D] of weights [..., n]."""
+
+
 class InnerProduct:
     """Vectors of ℝᴰ compared by u·v; key -u·v."""
 
+    is_product = True
     scann_measure = "dot_product"
+    scann_leaves = 0.04, 10
     centre_moves = False
 
     def weights(self, items):
@@ -71,9 +92,18 @@ class InnerProduct:
         """The item."""
         return v
 
-    def centre(self, u, radius):
+    def search_items(self, v):
+        """The items."""
+        return v
+
+    def reach(self, u, v):
+        """Of no effect."""
+        del v
+        return tf.zeros_like(u[:, 0])
+
+    def centre(self, u, reach):
         """The user."""
-        del radius
+        del reach
         return u
 
     def midpoint(self, v, weights):

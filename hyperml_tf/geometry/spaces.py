@@ -27,12 +27,16 @@ class Space:
         inverse_radius: 1 over the largest norm that a row can have; 0 for no bound.
         riemannian: whether the metric is another than the Euclidean one.
         scann_measure: ScaNN's name for the search among items around `centre`.
-        centre_moves: whether `centre` depends on the radius.
+        scann_leaves: the share of ScaNN's leaves to search, and the fewest.
+        centre_moves: whether `centre` depends on the reach.
+        is_product: negated keys are the inner products of lifted vectors.
     """
 
     inverse_radius: float = 0.0
     riemannian: bool = False
+    is_product = True
     scann_measure = "squared_l2"
+    scann_leaves = 0.04, 10
     centre_moves = False
 
     @property
@@ -105,9 +109,17 @@ class Space:
         """φ(v) = [2v, -1, -‖v‖²]."""
         return lift.lift_item(v, 0.0)
 
-    def centre(self, u: tf.Tensor, radius: tf.Tensor) -> tf.Tensor:
+    def search_items(self, v: tf.Tensor) -> tf.Tensor:
+        """The items."""
+        return v
+
+    def reach(self, u: tf.Tensor, v: tf.Tensor) -> tf.Tensor:
+        """The distance."""
+        return self.distance(u, v)
+
+    def centre(self, u: tf.Tensor, reach: tf.Tensor) -> tf.Tensor:
         """The user."""
-        del radius
+        del reach
         return u
 
     def midpoint(self, v: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
@@ -207,9 +219,9 @@ class PoincareBall(Space):
         """φ(v) = [2v, -1, -‖v‖²]/(1-c‖v‖²)."""
         return lift.lift_item(v, self.c)
 
-    def centre(self, u, radius):
+    def centre(self, u, reach):
         """The Euclidean centre of the hyperbolic ball of this radius around u."""
-        return lift.shifted_centre(u, radius, self.c)
+        return lift.shifted_centre(u, reach, self.c)
 
     def midpoint(self, v, weights):
         """As `midpoint.gyromidpoint`."""

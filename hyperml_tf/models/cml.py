@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from hyperml_tf.geometry.offsets import OffsetBall
 from hyperml_tf.geometry.spaces import UnitBall
 from hyperml_tf.layers import PullPushLoss, UnitBallEmbedding
 from hyperml_tf.layers.embedding import SERIALIZABLE
@@ -50,6 +51,7 @@ class CML(TableRecommender):
     """
 
     measure = UnitBall()
+    offset_measure = OffsetBall(0.0, scale=0.25)  # d_0² is 4‖u-v‖²
     folds_in_by = "the mean of the items, at the users' median norm"
 
     def __init__(

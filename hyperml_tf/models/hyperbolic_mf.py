@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from hyperml_tf.geometry import lift, midpoint, poincare
+from hyperml_tf.geometry.offsets import OffsetBall
 from hyperml_tf.layers import GyrovectorDistance
 from hyperml_tf.layers.embedding import SERIALIZABLE
 from hyperml_tf.models.base import FusedStep
@@ -75,6 +76,15 @@ class HyperbolicMF(TableRecommender):
         bpr = tf.reduce_mean(tf.nn.softplus(worse))
         norms = sum(map(self._squared_norm, points))
         return {"total": bpr + self.origin_weight * tf.reduce_mean(norms), "bpr": bpr}
+
+    @property
+    def offset_measure(self):
+        """Of s(u, v) + b."""
+        return OffsetBall(self.c, scale=0.5)
+
+    def offsets(self, items, scale):
+        """d_c(0, v)² + 2b."""
+        return self._squared_norm(items) + super().offsets(items, scale)
 
     def score_points(self, points):
         """s(u, v) + b by way of distances: no inner product orders items so."""

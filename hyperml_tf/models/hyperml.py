@@ -5,6 +5,7 @@ import functools
 import tensorflow as tf
 
 from hyperml_tf.geometry import lift, poincare
+from hyperml_tf.geometry.offsets import OffsetBall
 from hyperml_tf.geometry.spaces import PoincareBall
 from hyperml_tf.layers import (
     DistortionLoss,
@@ -66,6 +67,11 @@ class _HyperbolicRecommender(TableRecommender):
     def measure(self):
         """The ball's."""
         return PoincareBall(self.c)
+
+    @property
+    def offset_measure(self):
+        """Of -d_c(u, v)² + b."""
+        return OffsetBall(self.c, scale=1.0)
 
     def score(self, users, items):
         """-d_c(u, v); with item biases -d_c(u, v)² + b, the loss's score."""

@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from hyperml_tf.geometry.offsets import OffsetProduct
 from hyperml_tf.geometry.retrieval import InnerProduct
 from hyperml_tf.layers.embedding import SERIALIZABLE
 from hyperml_tf.models.base import FusedStep
@@ -25,6 +26,7 @@ class MFBPR(TableRecommender):
 
     terms = ("total", "bpr")
     measure = InnerProduct()
+    offset_measure = OffsetProduct()
     folds_in_by = "the mean of the items, at the users' median norm"
 
     def __init__(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from hyperml_tf.geometry import gram, lift, poincare
+from hyperml_tf.geometry.offsets import OffsetBall, OffsetProduct
 from hyperml_tf.geometry.retrieval import InnerProduct
 from hyperml_tf.geometry.spaces import PoincareBall
 from hyperml_tf.layers import (
@@ -140,6 +141,12 @@ class SoftmaxRecommender(TableRecommender):
     def measure(self):
         """The inner product, or the ball's."""
         return InnerProduct() if self.similarity == "dot" else PoincareBall(self.c)
+
+    @property
+    def offset_measure(self):
+        """Of u·v + b, or -d_c(u, v)² + b."""
+        by_dot = self.similarity == "dot"
+        return OffsetProduct() if by_dot else OffsetBall(self.c, scale=1.0)
 
     def adapt(self, interactions):
         """Reads what the options need: how often items occur, what users have."""

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from hyperml_tf.geometry.retrieval import Measure, Points
+from hyperml_tf.geometry.offsets import OffsetBall, OffsetProduct, with_offsets
+from hyperml_tf.geometry.retrieval import PointMeasure, Points
 from hyperml_tf.layers import RowDropout, RowEmbedding
 from hyperml_tf.models.base import Recommender, spawn_seeds
 
@@ -35,9 +36,12 @@ class TableRecommender(Recommender):
     Attributes:
         measure: what orders the items of a user as `score` does without biases, from
             their `points`; None where nothing does.
+        offset_measure: what orders them by points and `offsets`, biases included;
+            None where nothing does.
     """
 
-    measure: Measure | None = None
+    measure: PointMeasure | None = None
+    offset_measure: OffsetBall | OffsetProduct | None = None
 
     def __init__(
         self,
@@ -124,15 +128,28 @@ class TableRecommender(Recommender):
         return rows
 
     def retrieval_points(self):
-        """Those of both tables.
-
-        None with item biases: -d² + b on a ball is the order of no inner product, and
-        for the other models an index of their own would be needed.
-        """
-        if self.measure is None or self.item_biases is not None:
+        """Those of both tables; with item biases, rows of `offset_measure`."""
+        plain = self.item_biases is None and self.measure is not None
+        if not plain and self.offset_measure is None:
             return None
         users = self.user_points(tf.range(self.num_users))
-        return Points(self.measure, users, self.item_points(), self.fold_in)
+        items = self.item_points()
+        if plain:
+            return Points(self.measure, users, items, self.fold_in)
+
+        def fold_in(rows, weights):
+            return with_offsets(self.fold_in(rows[..., :-1], weights))
+
+        return Points(
+            self.offset_measure,
+            with_offsets(users),
+            with_offsets(items, self.offsets(items, self.offset_measure.scale)),
+            fold_in,
+        )
+
+    def offsets(self, items: tf.Tensor, scale: float) -> tf.Tensor:
+        """[I] of all items, at points [I, D]: the biases, as `scale` has them."""
+        return (self._all_biases() + tf.zeros_like(items[:, 0])) / scale
 
     def user_points(self, users: tf.Tensor) -> tf.Tensor:
         """[B, D] float64 points of users [B]."""

@@ -12,6 +12,9 @@ fetched by upper bound and ordered by their exact keys in float64. If the k-th e
 score beats the bound of the last item fetched, no item left out can enter: the order
 is proven. Where it does not, the catalogue is scanned in float64.
 
+Where the order is that of o - g(-x·y) with offsets o and a growing g, as of the models
+of `geometry.offsets`, the measure bounds that by the bounds of products.
+
 Coordinates of x and y are stretched against each other, which leaves the products as
 they are, so that none dominates a norm, and Cauchy-Schwarz is not wasteful.
 """
@@ -26,12 +29,15 @@ from hyperml_tf.serving.tfrs import BruteForce
 # Items fetched beyond those asked for and excluded. More of them decide more queries
 # without a scan, and each costs a row of float64: 32 are 2 % of a query at 100,000.
 _OVERFETCH = 32
+# Items at a time whose bounds are no products: with 100 queries, 3 MB each of what is
+# computed on the way.
+_BLOCK = 1 << 13
 # Unit roundoff of float32.
 _ROUNDOFF = 2.0**-24
 
 
 class ExactIndex(tf.Module):
-    """TFRS `BruteForce` over lifted items, with proof or scan.
+    """TFRS `BruteForce` over lifted items, or bounds by blocks, with proof or scan.
 
     Args:
         catalogue: the items.
@@ -52,12 +58,30 @@ class ExactIndex(tf.Module):
         self._unit = tf.Variable(tf.reduce_max(norms), trainable=False)
         bounded = tf.math.divide_no_nan(tf.concat([items, norms], 1), self._unit)
         self._beta = (bounded.shape[1] + 4) * _ROUNDOFF
+        bounded = tf.cast(bounded, tf.float32)
+        if not catalogue.measure.is_product:
+            self._index_blocks(bounded)
+            return
         brute_force = BruteForce()
-        brute_force.index(tf.cast(bounded, tf.float32))
-        self._search = lambda queries, k: brute_force(queries, k=k)
+        brute_force.index(bounded)
+        self._search = lambda queries, norm, k: brute_force(queries, k=k)
         # Its variables alone: a SavedModel of Keras objects would need Keras to load.
         self._variables = brute_force.variables
         self._bounded = brute_force._candidates
+
+    def _index_blocks(self, bounded):
+        """Blocks of one size; what fills the last has an offset of -infinity."""
+        size = self.catalogue.size
+        self._blocks = -(-size // _BLOCK)
+        self._block = -(-size // self._blocks)
+        filling = self._blocks * self._block - size
+        points = tf.cast(self.catalogue.points, tf.float64)
+        offsets = self.catalogue.measure.upper_offsets(points)
+        offsets = tf.pad(offsets, [[0, filling]], constant_values=-np.inf)
+        bounded = tf.pad(bounded, [[0, filling], [0, 0]])
+        self._bounded = tf.Variable(bounded, trainable=False)
+        self._offsets = tf.Variable(offsets, trainable=False)
+        self._search = self._search_blocks
 
     def top(
         self,
@@ -85,7 +109,8 @@ class ExactIndex(tf.Module):
     def filter_bytes(self, only: Filter) -> tf.Tensor:
         """Memory of a query's filter: masks, and the products under them."""
         del only
-        return tf.constant(8 * self.catalogue.size, tf.int64)
+        each = 8 if self.catalogue.measure.is_product else 24
+        return tf.constant(each * self.catalogue.size, tf.int64)
 
     def attempt(
         self,
@@ -103,23 +128,59 @@ class ExactIndex(tf.Module):
         query = tf.concat([query, self._beta * tf.ones_like(norm)], axis=1)
         query = tf.cast(query, tf.float32)
         if mask is None:
-            bounds, items = self._search(query, fetched)
+            bounds, items = self._search(query, norm, fetched)
         else:
-            bounds, items = self._search_masked(query, fetched, mask)
+            bounds, items = self._search_masked(query, norm, fetched, mask)
         items, keys = self.catalogue.best(u, items, excluded, k)
-        # A zero query scores NaN here, which proves nothing.
-        score = -keys[:, -1] / (norm[:, 0] * self._unit)
+        score = -keys[:, -1]
+        if self.catalogue.measure.is_product:
+            # A zero query scores NaN here, which proves nothing.
+            score /= norm[:, 0] * self._unit
         proven = score > tf.cast(bounds[:, -1], tf.float64)
         # Everything that is to be had was fetched.
         whole = tf.equal(fetched, self.catalogue.size) | tf.math.is_inf(bounds[:, -1])
         return items, keys, proven | whole
 
-    def _search_masked(self, query, fetched, mask):
-        """As `_search`, of the items that `mask` lets pass; -1 where there is none."""
-        products = tf.matmul(query, self._bounded, transpose_b=True)
-        products = tf.where(mask, products, tf.constant(-np.inf))
-        bounds, items = tf.math.top_k(products, fetched)
+    def _search_blocks(self, query, norm, fetched):
+        """The largest bounds [B, fetched] and their items, -1 where there is none."""
+        each = tf.minimum(fetched, self._block)
+
+        def best_of_block(start):
+            stop = start + self._block
+            bounds = self._bounds(query, norm, start, stop)
+            bounds, items = tf.math.top_k(bounds, each)
+            return bounds, start + items
+
+        found = tf.map_fn(
+            best_of_block,
+            tf.range(self._blocks) * self._block,
+            fn_output_signature=(tf.float32, tf.int32),
+            parallel_iterations=1,  # one block uses the cores, and what memory there is
+        )
+        users = tf.shape(query)[0]
+        bounds, items = (
+            tf.reshape(tf.transpose(part, [1, 0, 2]), [users, self._blocks * each])
+            for part in found
+        )
+        bounds, place = tf.math.top_k(bounds, fetched)
+        items = tf.gather(items, place, batch_dims=1)
         return bounds, tf.where(tf.math.is_inf(bounds), -1, items)
+
+    def _search_masked(self, query, norm, fetched, mask):
+        """As `_search`, of the items that `mask` lets pass; -1 where there is none."""
+        bounds = self._bounds(query, norm, 0, self.catalogue.size)
+        bounds = tf.where(mask, bounds, tf.constant(-np.inf))
+        bounds, items = tf.math.top_k(bounds, fetched)
+        return bounds, tf.where(tf.math.is_inf(bounds), -1, items)
+
+    def _bounds(self, query, norm, start, stop):
+        """Upper bounds [B, stop - start] of the scores of items."""
+        products = tf.matmul(query, self._bounded[start:stop], transpose_b=True)
+        measure = self.catalogue.measure
+        if measure.is_product:  # in units that are a query's own
+            return products
+        products *= tf.cast(norm * self._unit, tf.float32)
+        return measure.upper_bounds(products, self._offsets[start:stop])
 
 
 def _stretch(items: tf.Tensor, queries: tf.Tensor) -> tf.Tensor:

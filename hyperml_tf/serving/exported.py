@@ -159,7 +159,7 @@ class Exported:
         if "similar_items" not in self._model.signatures:
             raise InputError(
                 f"{self._folder} has no similar items; its index is "
-                f"{self.record['index']}"
+                f"{self.record['index']}; export a model of points, such as HyperML"
             )
         answer = self._ask("similar_items", item_ids=raw_ids.encoded(items), k=k)
         for item, known in zip(items, answer["known_items"], strict=True):

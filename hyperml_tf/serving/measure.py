@@ -13,7 +13,9 @@ import tensorflow as tf
 
 from hyperml_tf.data.interactions import Interactions
 from hyperml_tf.errors import InputError
-from hyperml_tf.geometry import poincare
+from hyperml_tf.geometry import lift, poincare
+from hyperml_tf.geometry.offsets import OffsetBall, with_offsets
+from hyperml_tf.geometry.retrieval import Points
 from hyperml_tf.geometry.spaces import PoincareBall
 from hyperml_tf.models import HyperML, Recommender
 from hyperml_tf.serving import saved_model
@@ -26,13 +28,23 @@ _DRAWN_AT_A_TIME = 50_000
 _K = 10
 
 
+#: Of the centres of clusters from the origin. For the product, √c times what Hyperbolic
+#: MF has on `games` (c = 2): items are at 0.9 … 2.4, but for one in a hundred.
+FAR, FAR_OF_PRODUCT = (0.3, 3.6), (0.9, 2.4)
+
+
 def clustered_points(
-    users: int, items: int, dim: int, seed: int, per_cluster: int = 100
+    users: int,
+    items: int,
+    dim: int,
+    seed: int,
+    per_cluster: int = 100,
+    far: tuple[float, float] = FAR,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Users [users, dim] and items [items, dim] of the unit ball, float32.
 
     There are items/per_cluster clusters, equally likely. A cluster's centre lies at a
-    distance from the origin uniform in [0.3, 3.6], so that 1/(1-‖v‖²) ranges over a
+    distance from the origin uniform in `far`: in [0.3, 3.6], 1/(1-‖v‖²) ranges over a
     factor of ten and more. Its points are exp_centre(v), v normal with ‖v‖ of about
     0.5 in the metric. Directions of centres and of v have variance 1/j along axis j:
     the spectrum of trained tables falls about so (HyperML on `games`, 300 epochs: 30 %
@@ -43,8 +55,8 @@ def clustered_points(
     axes = np.arange(1, dim + 1, dtype=np.float32) ** -0.5
     centres = rng.normal(size=(clusters, dim)).astype(np.float32) * axes
     centres /= np.linalg.norm(centres, axis=1, keepdims=True)
-    far = rng.uniform(0.3, 3.6, size=(clusters, 1)).astype(np.float32)
-    centres *= np.tanh(far / 2)
+    distance = rng.uniform(*far, size=(clusters, 1)).astype(np.float32)
+    centres *= np.tanh(distance / 2)
     spread = 0.25 * axes / np.linalg.norm(axes)  # λ_0 = 2
 
     def draw(count):
@@ -71,18 +83,46 @@ def retrieval(items: int, dim: int = 64, queries: int = 2000, batch: int = 100) 
         batch: users per call.
     """
     users, points = clustered_points(queries, items, dim, seed=0)
-    users = tf.cast(users, tf.float64)
-    catalogue = Catalogue(PoincareBall(1.0), tf.cast(points, tf.float64))
-    nothing = tf.fill([batch, 1], items)
-    fewer = users[: max(batch, queries // 2)]
+    users, points = (tf.cast(side, tf.float64) for side in (users, points))
+    line = _compared(Catalogue(PoincareBall(1.0), points), users, batch)
+    return {"name": "retrieval", **line, "dim": dim}
+
+
+def retrieval_by_product(
+    items: int, dim: int = 64, queries: int = 2000, batch: int = 100
+) -> dict:
+    """As `retrieval`, by the score of Hyperbolic MF."""
+    users, points = clustered_points(queries, items, dim, 0, far=FAR_OF_PRODUCT)
+    users, points = (tf.cast(side, tf.float64) for side in (users, points))
+    offsets = poincare.squared_distance(tf.zeros_like(points), points, 1.0)
+    rows = with_offsets(points, offsets)
+    catalogue = Catalogue(OffsetBall(1.0, scale=0.5), rows)
+    line = _compared(catalogue, with_offsets(users), batch)
+    return {"name": "retrieval_product", **line, "dim": dim}
+
+
+def retrieval_of(model: Recommender, queries: int = 2000, batch: int = 100) -> dict:
+    """As `retrieval`, on the points of a trained model.
+
+    Raises:
+        InputError: the model has no index.
+    """
+    points = _points_of(model)
+    step = max(1, model.num_users // queries)
+    users = points.users[::step][:queries]
+    line = _compared(Catalogue(points.measure, points.items), users, batch)
+    name = type(model).__name__
+    return {"name": "retrieval_run", "model": name, **line, "dim": model.item_table.dim}
+
+
+def _compared(catalogue: Catalogue, users: tf.Tensor, batch: int) -> dict:
+    """The line of a catalogue and queries [U, D] float64, by all three."""
+    nothing = tf.fill([batch, 1], catalogue.size)
+    fewer = users[: max(batch, users.shape[0] // 2)]
     k = tf.constant(_K)
 
-    brute_force = BruteForce(k=_K)
-    brute_force.index(
-        tf.cast(catalogue.measure.lift_item(tf.cast(points, tf.float64)), tf.float32)
-    )
-    psi = tf.cast(catalogue.measure.lift_query(fewer), tf.float32)
-    _, brute_force_rate = _timed(lambda q: brute_force(q)[1], psi, batch)
+    brute_force, queries = _brute_force(catalogue, fewer)
+    _, brute_force_rate = _timed(brute_force, queries, batch)
 
     exact = ExactIndex(catalogue, users)
     truth, exact_rate = _timed(lambda q: exact.top(q, nothing, k)[0], fewer, batch)
@@ -94,9 +134,7 @@ def retrieval(items: int, dim: int = 64, queries: int = 2000, batch: int = 100) 
     found, scann_rate = _timed(lambda q: scann.top(q, nothing, k)[0], users, batch)
     pairs = zip(truth, found, strict=False)
     return {
-        "name": "retrieval",
-        "rows": items,
-        "dim": dim,
+        "rows": catalogue.size,
         "batch": batch,
         "k": _K,
         "brute_force_per_second": brute_force_rate,
@@ -107,6 +145,37 @@ def retrieval(items: int, dim: int = 64, queries: int = 2000, batch: int = 100) 
         "scann_speedup": scann_rate / brute_force_rate,
         "scann_recall10": float(np.mean([np.isin(t, f).mean() for t, f in pairs])),
     }
+
+
+def _brute_force(catalogue: Catalogue, users: tf.Tensor):
+    """Every score in float32, the best of them, unproven; and what it is asked for.
+
+    Where scores are no products, by the formula in TensorFlow's own operations.
+    """
+    measure = catalogue.measure
+    points = tf.cast(catalogue.points, tf.float64)
+    lifted = tf.cast(measure.lift_item(points), tf.float32)
+    if measure.is_product:
+        brute_force = BruteForce(k=_K)
+        brute_force.index(lifted)
+        queries = tf.cast(measure.lift_query(users), tf.float32)
+        return lambda q: brute_force(q)[1], queries
+    assert isinstance(measure, OffsetBall)
+    offsets, c = tf.cast(points[:, -1], tf.float32), measure.c
+
+    def best(u):
+        products = tf.matmul(lift.lift_query(u), lifted, transpose_b=True)
+        distances = lift.lifted_to_distance(products, u[:, tf.newaxis], c)
+        return tf.math.top_k(offsets - tf.square(distances), _K)[1]
+
+    return best, tf.cast(users[:, :-1], tf.float32)
+
+
+def _points_of(model: Recommender) -> Points:
+    points = model.retrieval_points()
+    if points is None:
+        raise InputError(f"{type(model).__name__} has no index to compare")
+    return points
 
 
 def exactness(model: Recommender, batch: int = 32) -> dict:
@@ -125,9 +194,7 @@ def exactness(model: Recommender, batch: int = 32) -> dict:
     Raises:
         InputError: the model has no index.
     """
-    points = model.retrieval_points()
-    if points is None:
-        raise InputError(f"{type(model).__name__} has no index to compare")
+    points = _points_of(model)
     catalogue = Catalogue(points.measure, points.items)
     index = ExactIndex(catalogue, points.users)
 
@@ -156,7 +223,7 @@ def exactness(model: Recommender, batch: int = 32) -> dict:
         "name": "exactness",
         "model": type(model).__name__,
         "rows": catalogue.size,
-        "dim": points.items.shape[1],
+        "dim": model.item_table.dim,
         "batch": batch,
         "k": _K,
         "users": len(proven),

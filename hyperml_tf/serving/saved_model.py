@@ -98,9 +98,10 @@ def _ranker(
     """The ranker of a model, and which index it has, if any."""
     points = model.retrieval_points()
     if points is None:
-        none = "none: this model has no dot-product form, so it scores every item"
-        if model.item_biases is not None:
-            none = "none: a model with item biases scores every item"
+        none = (
+            "none: this model's scores are neither distances nor products of vectors, "
+            "so it scores every item"
+        )
         if index != "exact":
             raise InputError(f"--index={index}: {none}; leave --index out")
         return ScoreRanker(model), none

@@ -2,7 +2,9 @@
 
 Each file has the columns `id` (raw id) and `vector` (a list of fixed size). Vectors
 are float32 where that loses nothing, else float64: near the rim of the ball float32
-does not tell neighbours apart.
+does not tell neighbours apart. Where items have offsets (`geometry.offsets`), as of
+models with biases and of Hyperbolic MF, the items' file has a column `offset`, and
+scores are `scale` (offset - d²), with the `scale` of the metadata.
 """
 
 import json
@@ -16,6 +18,7 @@ import pyarrow.parquet as pq
 from hyperml_tf import files
 from hyperml_tf.data.interactions import Interactions
 from hyperml_tf.errors import InputError
+from hyperml_tf.geometry.offsets import OffsetBall, OffsetProduct
 from hyperml_tf.geometry.retrieval import Points
 from hyperml_tf.geometry.spaces import Space
 from hyperml_tf.models import Recommender
@@ -67,34 +70,54 @@ def write(
         "measure": type(points.measure).__name__,
         "c": getattr(points.measure, "c", None),
     }
+    if isinstance(points.measure, OffsetBall):
+        described["scale"] = points.measure.scale
+    if form == "lifted" and not points.measure.is_product:
+        raise InputError(
+            f"--form=lifted: the scores of {described['model']} are no inner products "
+            "of vectors; choose --form=ball or --form=tangent, with an offset of items"
+        )
     output.mkdir(parents=True, exist_ok=True)
-    users, items = _formed(points, form)
-    for name, ids, vectors in (
-        ("users", interactions.user_ids, users),
-        ("items", interactions.item_ids, items),
+    users, items, offsets = _formed(points, form)
+    for name, ids, vectors, column in (
+        ("users", interactions.user_ids, users, None),
+        ("items", interactions.item_ids, items, offsets),
     ):
-        _write(output / f"{name}.parquet", ids, vectors, described)
+        _write(output / f"{name}.parquet", ids, vectors, described, column)
     return described | {"dim": users.shape[1]}
 
 
-def _formed(points: Points, form: str) -> tuple[np.ndarray, np.ndarray]:
-    """[U, N] and [I, N]."""
+def _formed(
+    points: Points, form: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """[U, N], [I, N], and offsets [I] where these vectors alone do not order."""
     users, items, measure = points.users, points.items, points.measure
-    if form == "lifted":
+    offsets = None
+    if form == "lifted" or isinstance(measure, OffsetProduct):
         users, items = measure.lift_query(users), measure.lift_item(items)
-    elif form == "tangent" and isinstance(measure, Space):
-        users, items = measure.log0(users), measure.log0(items)
-    return users.numpy(), items.numpy()
+    else:
+        if form == "tangent" and isinstance(measure, Space | OffsetBall):
+            users, items = measure.log0(users), measure.log0(items)
+        if isinstance(measure, OffsetBall):
+            users, items, offsets = users[:, :-1], items[:, :-1], items[:, -1].numpy()
+    return users.numpy(), items.numpy(), offsets
 
 
-def _write(path, ids: Sequence[str], vectors: np.ndarray, described: dict) -> None:
+def _write(
+    path,
+    ids: Sequence[str],
+    vectors: np.ndarray,
+    described: dict,
+    offsets: np.ndarray | None,
+) -> None:
     single = vectors.astype(np.float32)
     if np.array_equal(single.astype(np.float64), vectors):
         vectors = single
     kind = pa.list_(pa.from_numpy_dtype(vectors.dtype), vectors.shape[1])
-    schema = pa.schema(
-        [("id", pa.string()), ("vector", kind)], {"hyperml": json.dumps(described)}
-    )
+    fields = [("id", pa.string()), ("vector", kind)]
+    if offsets is not None:
+        fields.append(("offset", pa.float64()))
+    schema = pa.schema(fields, {"hyperml": json.dumps(described)})
     with files.replacing(path) as file, pq.ParquetWriter(file, schema) as writer:
         for start in range(0, len(vectors), _ROWS):
             part = vectors[start : start + _ROWS]
@@ -102,4 +125,6 @@ def _write(path, ids: Sequence[str], vectors: np.ndarray, described: dict) -> No
                 pa.array(ids[start : start + _ROWS], pa.string()),
                 pa.FixedSizeListArray.from_arrays(part.reshape(-1), type=kind),
             ]
+            if offsets is not None:
+                columns.append(pa.array(offsets[start : start + _ROWS]))
             writer.write_table(pa.table(columns, schema))

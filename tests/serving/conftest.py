@@ -17,6 +17,7 @@ from hyperml_tf.models import (
     MFBPR,
     MLP,
     NCF,
+    HyperbolicMF,
     HyperML,
     HyperTS,
     ItemKNN,
@@ -83,9 +84,16 @@ def models(interactions):
     with_history = SoftmaxRecommender(USERS, ITEMS, history=0.5, **TABLES)
     for model in (popularity, with_history, *fitted.values()):
         model.adapt(interactions)
-    biased = HyperML(USERS, ITEMS, c=1.0, item_bias=True, **hyperbolic)
+    product = {"c": 1.0, "origin_weight": 0.01, **TABLES}
+    with_biases = {
+        "biased": HyperML(USERS, ITEMS, c=1.0, item_bias=True, **hyperbolic),
+        "biased_cml": CML(USERS, ITEMS, item_bias=True, **metric),
+        "biased_mf_bpr": MFBPR(USERS, ITEMS, item_bias=True, l2=0.0, **TABLES),
+        "biased_hyperbolic_mf": HyperbolicMF(USERS, ITEMS, item_bias=True, **product),
+    }
     biases = np.random.default_rng(2).normal(size=(ITEMS, 1))
-    biased.item_biases.table.assign(biases.astype(np.float32))
+    for model in with_biases.values():
+        model.item_biases.table.assign(biases.astype(np.float32))
     pointwise = {"dense_init": "glorot", "l2": 0.0, **TABLES}
     networks = {
         "gmf": GMF(USERS, ITEMS, **pointwise),
@@ -102,7 +110,8 @@ def models(interactions):
         "cml": CML(USERS, ITEMS, **metric),
         "mf_bpr": MFBPR(USERS, ITEMS, l2=0.0, **TABLES),
         "lrml": LRML(USERS, ITEMS, memory_size=5, **metric),
-        "biased": biased,
+        "hyperbolic_mf": HyperbolicMF(USERS, ITEMS, **product),
+        **with_biases,
         "popularity": popularity,
         "mf_softmax": MFSoftmax(USERS, ITEMS, **TABLES),
         "hyperml_softmax": with_history,

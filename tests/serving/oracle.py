@@ -32,15 +32,14 @@ def scores(model, key):
         return model.score_all(np.arange(model.num_users)).numpy()
     if key in ("gmf", "mlp", "ncf"):
         return _dense(model.head, _features(model, key))[..., 0]
-    if key == "biased":
-        biases = model.item_biases.table.numpy()[:, 0].astype(np.float64)
-        return biases - scores(model, "hyperml") ** 2
     u = model.user_table.table.numpy().astype(np.float64)
     v = model.item_table.table.numpy().astype(np.float64)
     if key == "hyperml_softmax":
         items, splits = model.known.items.numpy(), model.known.splits.numpy()
         for row, mine in zip(u, np.split(items, splits[1:-1]), strict=True):
             row += model.user_history.weight * v[mine].sum(axis=0) / len(mine) ** 0.5
+    if key in WITH_OFFSETS:
+        return scores_with_offsets(model, key, u, v)
     if key.endswith("softmax"):
         u, v = (on_sphere(x, model.radius) for x in (u, v))
     if key.startswith("hyper"):
@@ -56,6 +55,28 @@ def scores(model, key):
         weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
         gap += weights / weights.sum(axis=-1, keepdims=True) @ memory
     return -np.sum(gap**2, axis=-1)
+
+
+WITH_OFFSETS = (
+    *("hyperbolic_mf", "biased_hyperbolic_mf"),
+    *("biased", "biased_cml", "biased_mf_bpr"),
+)
+
+
+def scores_with_offsets(model, key, u, v):
+    """[B, I] of rows u [B, D] and all items' rows v, whosever rows u are."""
+    biases = 0.0
+    if key.startswith("biased"):
+        biases = model.item_biases.table.numpy()[:, 0].astype(np.float64)
+    if key == "biased_mf_bpr":
+        return u @ v.T + biases
+    if key == "biased_cml":
+        return biases - (ball_distance(u, v, 0.0) / 2) ** 2
+    if key == "biased":
+        return biases - ball_distance(u, v, model.c) ** 2
+    u, v = exp0(u, model.c), exp0(v, model.c)
+    from_origin = ball_distance(np.zeros((1, v.shape[1])), v, model.c)
+    return (from_origin**2 - ball_distance(u, v, model.c) ** 2) / 2 + biases
 
 
 def _features(model, key):

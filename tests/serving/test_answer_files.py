@@ -165,7 +165,7 @@ def test_bad_usage_is_refused_in_one_line(words, complaint, export, run):
 
 def test_what_the_export_lacks_is_named(models, awkward, main, tmp_path):
     hml.export(models["lrml"], awkward, tmp_path / "export")
-    with pytest.raises(InputError, match="no dot-product form"):
+    with pytest.raises(InputError, match="neither distances nor products"):
         main("recommend", f"--model={tmp_path}/export", "--item=a,b")
     (tmp_path / "export" / exported.USERS).unlink()
     with pytest.raises(InputError, match=r"no users\.parquet.*export the run again"):

@@ -20,7 +20,10 @@ K = 6
 HISTORIES = [["i5", "i7", "i9", "i5"], ["i250"], ["?", "i3", "", "what"], ["?"], []]
 ROWS = [[5, 7, 9], [250], [3]]
 SOON = ["hyperml", "ease"]
-LATER = ["cml", "mf_bpr", "biased", "popularity", "itemknn", "ials", "hyperml_softmax"]
+LATER = [
+    *("cml", "mf_bpr", "biased", "biased_mf_bpr", "popularity", "itemknn", "ials"),
+    *("hyperml_softmax", "hyperbolic_mf"),
+]
 KEYS = [*SOON, *(pytest.param(key, marks=pytest.mark.slow) for key in LATER)]
 
 

@@ -120,10 +120,44 @@ def test_points_lose_no_digit_and_pandas_reads_them(models, interactions, tmp_pa
     assert u.dtype == np.float64
 
 
-@pytest.mark.parametrize("key", ["lrml", "biased", "popularity", "ease", "ncf"])
+@pytest.mark.parametrize("key", ["lrml", "popularity", "ease", "ncf"])
 def test_a_model_without_vectors_says_so(key, models, interactions, tmp_path):
     with pytest.raises(InputError, match="has no vectors to write"):
         vector_files.write(models[key], interactions, tmp_path / "out", "ball")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("form", ["ball", "tangent"])
+@pytest.mark.parametrize("key", ["hyperbolic_mf", "biased_hyperbolic_mf", "biased"])
+def test_points_and_the_offsets_beside_them_order_as_the_scores_do(
+    key, form, models, interactions, tmp_path
+):
+    users, u, items, v, said = written(models[key], interactions, tmp_path, form)
+    offsets = pq.read_table(tmp_path / "items.parquet")["offset"].to_numpy()
+    assert "offset" not in pq.read_schema(tmp_path / "users.parquet").names
+    u, v, c = u.astype(np.float64), v.astype(np.float64), said["c"]
+    if form == "tangent":
+        u, v = oracle.exp0(u, c), oracle.exp0(v, c)
+    scores = said["scale"] * (offsets - oracle.ball_distance(u, v, c) ** 2)
+    np.testing.assert_allclose(scores, oracle.scores(models[key], key), atol=1e-8)
+    assert (len(users), len(items)) == (40, 300)
+
+
+@pytest.mark.parametrize("key", ["biased_cml", "biased_mf_bpr"])
+def test_flat_models_with_biases_have_lifted_vectors(
+    key, models, interactions, tmp_path
+):
+    _, u, _, v, _ = written(models[key], interactions, tmp_path, "lifted")
+    scores = oracle.scores(models[key], key)
+    order = np.argsort(-(u.astype(np.float64) @ v.T.astype(np.float64)), axis=1)
+    np.testing.assert_array_equal(order, np.argsort(-scores, axis=1))
+
+
+def test_a_score_that_is_no_product_has_no_lifted_vectors(
+    models, interactions, tmp_path
+):
+    with pytest.raises(InputError, match=r"no inner products.*choose --form=ball"):
+        written(models["hyperbolic_mf"], interactions, tmp_path / "out", "lifted")
     assert not (tmp_path / "out").exists()
 
 
