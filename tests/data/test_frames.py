@@ -121,7 +121,7 @@ def test_triplets_are_one_pass_an_epoch_and_another_each_epoch(clicks):
 
 def test_the_rules_of_prepare_hold_for_frames_too():
     rows = [
-        (u, i, (7 * i + 5 * u) % 48) for u in range(8) for i in range(6) if (u + i) % 7
+        (u, i, (7 * u + 11 * i * i) % 29) for u in range(8) for i in range(6) if (u + i) % 7
     ]
     frame = pd.DataFrame(rows, columns=["user", "item", "time"])
     data = Interactions.from_dataframe(frame, time="time", split="time:0.2")
