@@ -35,12 +35,14 @@ class Source:
     keep_checksum: Callable[[], None] = lambda: None
 
 
-def from_table(path: Path, columns: table.Columns) -> Source:
-    """Rows of a table of any dataset."""
+def from_table(
+    path: Path, columns: table.Columns, min_rating: float | None = None
+) -> Source:
+    """Rows of a table of any dataset, without those rated below `min_rating`."""
     return Source(
         description={"kind": "table", "path": shown(path), "url": None},
         checksums={shown(path.name): folder.sha256(path)},
-        read=lambda: table.read_table(path, columns),
+        read=lambda: table.read_table(path, columns, min_rating),
     )
 
 

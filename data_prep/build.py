@@ -10,10 +10,11 @@ import numpy as np
 from data_prep import split
 from data_prep.errors import InputError
 from data_prep.interactions import Interactions, index_ids
+from data_prep.rules import BY_TIME, BY_USER, LEAVE_ONE_OUT, Rules
 from data_prep.sources import Paper
 
 # Named streams of one seed: a list never depends on how much another drew.
-_STREAMS = ("valid_negatives", "test_negatives")
+_STREAMS = ("valid_negatives", "test_negatives", "users")
 
 
 @dataclasses.dataclass
@@ -32,6 +33,7 @@ def build(
     min_user_interactions: int = 0,
     k_core_near: Paper | None = None,
     hold_out: bool = True,
+    rules: Rules = Rules(),  # noqa: B008 - frozen
 ) -> Prepared:
     """Indexes ids, orders and de-duplicates, filters, splits, draws negatives.
 
@@ -41,6 +43,7 @@ def build(
         min_user_interactions: users with fewer distinct items are left out.
         k_core_near: keep the k-core whose counts are nearest to these.
         hold_out: False keeps every row for training.
+        rules: of a table of one's own.
 
     Raises:
         InputError: nothing is left, or nothing could be held out.
@@ -59,11 +62,19 @@ def build(
         time = rows.time.fill_null(0).to_numpy()
     rows.time = None
     order = split.chronological_order(user, time, dated)
-    del time
+    if rules.split != BY_TIME:
+        time = None
+    elif time is None:
+        raise InputError(
+            "--split=time:SHARE needs times, and there are none; name their column "
+            "with --time_column="
+        )
     user, item, dated = user[order], item[order], dated[order]
+    time = None if time is None else time[order]
     del order
-    first = split.first_occurrences(user, item)
-    user, item, dated = user[first], item[first], dated[first]
+    one = split.one_of_each(user, item, rules.keep)
+    user, item, dated = user[one], item[one], dated[one]
+    time = None if time is None else time[one]
     duplicates = read - len(user)
     dropped = dict(rows.dropped)
     filtered: dict[str, Any] = {"kind": "none"}
@@ -81,9 +92,18 @@ def build(
         )
         filtered = {"kind": "k-core", "k": k, "tried": tried}
         reason = f"outside the {k}-core"
+    elif rules.min_user or rules.min_item:
+        least = {"min_user": rules.min_user, "min_item": rules.min_item}
+        keep = split.core(user, item, *least.values())
+        filtered = {"kind": "core", **least}
+        reason = (
+            f"of users with fewer than {rules.min_user} items or items with fewer than "
+            f"{rules.min_item} users"
+        )
     if filtered["kind"] != "none" and not keep.all():
         dropped[reason] = int(len(keep) - keep.sum())
         user, item, dated = user[keep], item[keep], dated[keep]
+        time = None if time is None else time[keep]
         user, user_ids = _without_gaps(user, user_ids)
         item, item_ids = _without_gaps(item, item_ids)
     users, items, kept = len(user_ids), len(item_ids), len(user)
@@ -92,20 +112,40 @@ def build(
             f"{users:,} users and {items:,} items are left of {read:,} rows "
             f"({_reasons(dropped, duplicates)}); at least 2 of each are needed"
         )
-    held_out = dated if hold_out else np.zeros(kept, bool)
-    parts = split.leave_one_out(user, item, held_out, users)
+    children = np.random.SeedSequence(seed).spawn(len(_STREAMS))
+    streams = dict(zip(_STREAMS, map(np.random.default_rng, children), strict=True))
+    if rules.split == BY_TIME:
+        assert time is not None
+        parts = split.by_time(user, item, time, dated, users, items, rules.fraction)
+    elif rules.split == BY_USER:
+        fraction, rng = rules.fraction, streams["users"]
+        parts = split.by_user(user, item, dated, users, fraction, rng)
+    else:
+        held_out = dated if hold_out else np.zeros(kept, bool)
+        parts = split.leave_one_out(user, item, held_out, users)
     held = parts.test_item >= 0
+    if rules.split != LEAVE_ONE_OUT and not held.any():
+        raise InputError(
+            "training lacks the users or the items of all that is held out; take "
+            "another share in --split, or give more interactions"
+        )
     if hold_out and not held.any():
         raise InputError(
             f"no user has {split.MIN_INTERACTIONS} distinct items of which two are "
             "dated, so nothing can be held out for evaluation; give more "
             "interactions, or their times"
         )
-    arrays = dataclasses.asdict(parts)
-    children = np.random.SeedSequence(seed).spawn(len(_STREAMS))
-    for name, child in zip(_STREAMS, children, strict=True):
-        rng = np.random.default_rng(child)
-        arrays[name] = split.evaluation_negatives(user, item, held, items, rng)
+    arrays = {
+        name: getattr(parts, name)
+        for name in ("train_user", "train_item", "valid_item", "test_item")
+    }
+    for name in ("valid", "test"):
+        # With one split all users that have a test item have a validation item.
+        mine = arrays[f"{name}_item"] >= 0
+        arrays[f"{name}_negatives"] = split.evaluation_negatives(
+            user, item, mine, items, streams[f"{name}_negatives"]
+        )
+    arrays |= parts.more
     short = (arrays["test_negatives"][held] < 0).any(axis=1)
     stats = {
         "users": users,
@@ -123,9 +163,23 @@ def build(
         "short_negative_lists": int(short.sum()),
         "filter": filtered,
         "tie_rule": split.TIE_RULE,
+        **_of_split(parts, rules),
         "seed": seed,
     }
     return Prepared(arrays, user_ids, item_ids, stats)
+
+
+def _of_split(parts: split.Split, rules: Rules) -> dict[str, Any]:
+    """What stats.json says of another split than the paper's."""
+    if not parts.more:
+        return {}
+    held = {
+        name: int((getattr(parts, f"{name}_item") >= 0).sum())
+        + len(parts.more.get(f"{name}_more_item", ()))
+        for name in ("valid", "test")
+    }
+    named = f"{rules.split}:{rules.fraction:g}"
+    return {"split": named, "held_out": held, "cold": len(parts.more["cold_user"])}
 
 
 def _without_gaps(codes: np.ndarray, ids: list[str]) -> tuple[np.ndarray, list[str]]:

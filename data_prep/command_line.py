@@ -16,6 +16,8 @@ from typing import NoReturn
 
 from absl import logging
 
+from data_prep.errors import InputError
+from data_prep.rules import KEEP, LEAVE_ONE_OUT, Rules, parse_split
 from data_prep.sources import DATASETS, PAPER_KEYS
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
@@ -110,6 +112,43 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         help = f"this column of the table of items has the {what} [{default}]"
         flag(f"--{name}_column", metavar="NAME", type=_utf8, help=help)
     flag(
+        "--rating_column",
+        metavar="NAME",
+        type=_utf8,
+        help="this column of the table has the ratings that --min_rating asks for "
+        "[rating]",
+    )
+    flag(
+        "--min_rating",
+        metavar="X",
+        type=float,
+        help="rows of the table with a lower rating, or without one, are left out",
+    )
+    for side, other in (("user", "items"), ("item", "users")):
+        flag(
+            f"--min_{side}",
+            metavar="N",
+            type=int,
+            default=0,
+            help=f"{side}s of the table with fewer than N {other} are left out, until "
+            "none is left (k-core) [0]",
+        )
+    flag(
+        "--keep",
+        choices=KEEP,
+        default="first",
+        help="this one of the rows of a repeated pair of user and item stays [first]",
+    )
+    flag(
+        "--split",
+        metavar="SPLIT",
+        default=LEAVE_ONE_OUT,
+        help="leave_one_out holds each user's last two items out; time:SHARE holds the "
+        "latest share of all interactions out for the test, and the share before it "
+        "for validation; user:SHARE holds out that share of the users for each "
+        "[leave_one_out]",
+    )
+    flag(
         "--mirror",
         metavar="URL",
         help="files are downloaded from this URL instead of the publisher's",
@@ -138,6 +177,16 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     )
     options = parser.parse_args(arguments)
     options.keys = _keys(options.dataset)
+    try:
+        options.rules = Rules(
+            options.keep,
+            options.min_user,
+            options.min_item,
+            options.min_rating,
+            *parse_split(options.split),
+        )
+    except InputError as error:
+        parser.error(str(error))
     problem = _problem(options)
     if problem:
         parser.error(problem)
@@ -170,9 +219,18 @@ def _problem(options: argparse.Namespace) -> str | None:
     if one_only and len(options.keys) != 1:
         return "--table and --items go with exactly one --dataset"
     if options.table is None:
-        for name in ("user_column", "item_column", "time_column"):
+        for name in ("user_column", "item_column", "time_column", "rating_column"):
             if getattr(options, name) is not None:
                 return f"--{name} goes with --table=FILE"
+        if options.rules != Rules():
+            return (
+                "--min_user, --min_item, --min_rating, --keep and --split go with "
+                "--table=FILE; the paper's datasets have the paper's rules"
+            )
+    if options.rating_column is not None and options.min_rating is None:
+        return "--rating_column goes with --min_rating=X"
+    if options.min_user < 0 or options.min_item < 0:
+        return "--min_user and --min_item are 0 or more"
     if options.items is None:
         for name in ("items_item_column", "title_column", "genres_column"):
             if getattr(options, name) is not None:

@@ -3,6 +3,12 @@
     train_user.npy  train_item.npy            int32 [N_train], by user, then time
     valid_item.npy  test_item.npy             int32 [U], -1 = nothing held out
     valid_negatives.npy  test_negatives.npy   int32 [U, 100], padded with -1
+    {valid,test}_more_{user,item}.npy         int32 [·], split by time: the rest of
+                                              what is held out of each user
+    cold_{user,item}.npy                      int32 [·], left out by these splits:
+                                              training lacks their user or item
+    history_{user,item}.npy                   int32 [·], split by user: what users who
+                                              are not trained on are ranked by
     user_ids.txt  item_ids.txt                raw ids, UTF-8, line = index
     items.csv                                 item,title,genres; optional
     stats.json                                counts, source, checksums, …
@@ -34,7 +40,10 @@ _CHUNK_BYTES = 1 << 20
 _NAMES = {
     "train_user.npy", "train_item.npy", "valid_item.npy", "test_item.npy",
     "valid_negatives.npy", "test_negatives.npy", "user_ids.txt", "item_ids.txt",
-    "items.csv", "stats.json",
+    "items.csv", "stats.json", "history_user.npy", "history_item.npy",
+    "cold_user.npy", "cold_item.npy",
+    "valid_more_user.npy", "valid_more_item.npy",
+    "test_more_user.npy", "test_more_item.npy",
 }  # fmt: skip
 
 

@@ -75,12 +75,20 @@ def prepare(key: str, options: argparse.Namespace) -> str:
     began = time.monotonic()
     dataset = DATASETS.get(key)
     target = options.data_dir / key
-    taken: dict[str, Any] = {"columns": None, "items_columns": None}
+    taken: dict[str, Any] = {
+        "columns": None,
+        "items_columns": None,
+        "rules": _rules(options),
+    }
     if options.table is not None:
         columns = table.choose(options.table, _columns(options))
         logging.info("%s: %s", key, columns.described())
-        taken["columns"] = columns._asdict()
-        source = acquire.from_table(options.table, _columns(options))
+        taken["columns"] = {
+            what: name for what, name in columns._asdict().items() if what != "rating"
+        }
+        source = acquire.from_table(
+            options.table, _columns(options), options.rules.min_rating
+        )
     else:
         assert dataset is not None  # command_line lets no other key through
         at_hand = acquire.is_at_hand(dataset, options.raw_dir)
@@ -110,6 +118,7 @@ def prepare(key: str, options: argparse.Namespace) -> str:
             options.seed,
             dataset.min_user_interactions if dataset else 0,
             dataset.paper if dataset and dataset.k_core else None,
+            rules=options.rules,
         )
         titles = rows.titles
         if options.items is not None:
@@ -159,7 +168,16 @@ def _columns(options: argparse.Namespace) -> table.Columns:
         options.user_column or "user",
         options.item_column or "item",
         options.time_column,
+        options.rating_column or ("rating" if options.min_rating is not None else ""),
     )
+
+
+def _rules(options: argparse.Namespace) -> dict[str, Any] | None:
+    """What the flags change of the paper's rules, for stats.json."""
+    changed = options.rules.described()
+    if changed and options.rules.min_rating is not None:
+        changed["rating_column"] = _columns(options).rating
+    return changed
 
 
 def _title_columns(options: argparse.Namespace) -> table.TitleColumns:
@@ -218,14 +236,22 @@ def _against_the_paper(
 def _summary(stats: Mapping[str, Any], where: str) -> str:
     dropped = dict(stats["rows_dropped"], **{"repeated": stats["duplicates_dropped"]})
     reasons = ", ".join(f"{n:,} {reason}" for reason, n in dropped.items() if n)
+    held_out = f"held out for {stats['held_out_users']:,} users"
+    if "split" in stats:
+        held = stats["held_out"]
+        held_out = (
+            f"split {stats['split']}: held out {held['valid']:,} for validation and "
+            f"{held['test']:,} for the test; {stats['cold']:,} left out, as training "
+            "lacks their user or item"
+        )
     order = f"without time: {stats['undated']:,}"
     if stats["ordered_by"] != "time":
         order = "no times: rows count in file order"
     return (
         f"{stats['dataset']}: kept {stats['interactions']:,} interactions "
         f"(N + 2U = {stats['interactions_table1']:,}) of {stats['users']:,} users and "
-        f"{stats['items']:,} items; dropped: {reasons or 'none'}; {order}; held out "
-        f"for {stats['held_out_users']:,} users; in {where}"
+        f"{stats['items']:,} items; dropped: {reasons or 'none'}; {order}; "
+        f"{held_out}; in {where}"
     )
 
 

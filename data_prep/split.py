@@ -10,6 +10,8 @@ import dataclasses
 
 import numpy as np
 
+from data_prep.errors import InputError
+
 NEGATIVES = 100  # paper §3.1: 100 items the user has not interacted with
 # A user with fewer keeps all of them for training; with three there is one
 # item each for training, validation and test.
@@ -28,12 +30,22 @@ TIE_RULE = (
 
 @dataclasses.dataclass
 class Split:
-    """Leave-one-out by time; -1 where a user has no held-out items."""
+    """What is trained on, and what is held out.
+
+    Attributes:
+        train_user: [N_train], by user, then time.
+        train_item: [N_train].
+        valid_item: [U] an item held out of each user; -1 where there is none.
+        test_item: [U] likewise.
+        more: further arrays by name, see `folder`. Rows of `cold_user` and `cold_item`
+            are neither trained on nor held out: training lacks their user or item.
+    """
 
     train_user: np.ndarray
     train_item: np.ndarray
     valid_item: np.ndarray
     test_item: np.ndarray
+    more: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
 
 def chronological_order(
@@ -59,6 +71,13 @@ def chronological_order(
     return np.lexsort((np.where(dated, time, 0), dated, user))
 
 
+def one_of_each(user: np.ndarray, item: np.ndarray, keep: str) -> np.ndarray:
+    """Mask of the first or the last row of each (user, item) pair, as `keep` says."""
+    if keep == "last":
+        return first_occurrences(user[::-1], item[::-1])[::-1]
+    return first_occurrences(user, item)
+
+
 def first_occurrences(user: np.ndarray, item: np.ndarray) -> np.ndarray:
     """Mask of the rows whose (user, item) pair stands in no row before."""
     pair = user.astype(np.int64) * (int(item.max(initial=0)) + 1)
@@ -75,12 +94,15 @@ def users_with_at_least(user: np.ndarray, minimum: int) -> np.ndarray:
     return np.bincount(user)[user] >= minimum
 
 
-def k_core(user: np.ndarray, item: np.ndarray, k: int) -> np.ndarray:
-    """Mask of the largest subset where every user and item has >= k rows."""
+def core(
+    user: np.ndarray, item: np.ndarray, min_user: int, min_item: int
+) -> np.ndarray:
+    """Mask of the largest subset where users and items have so many rows at least."""
     keep = np.arange(len(user))
     while len(keep):
         users, items = user[keep], item[keep]
-        stays = (np.bincount(users)[users] >= k) & (np.bincount(items)[items] >= k)
+        stays = np.bincount(users)[users] >= min_user
+        stays &= np.bincount(items)[items] >= min_item
         if stays.all():
             break
         keep = keep[stays]
@@ -114,7 +136,7 @@ def nearest_k_core(
     while True:
         k += 1
         # The k-core lies within the (k-1)-core, so the work shrinks with k.
-        keep = keep[k_core(user[keep], item[keep], k)]
+        keep = keep[core(user[keep], item[keep], k, k)]
         if not len(keep):
             break
         found = len(np.unique(user[keep]))
@@ -159,6 +181,119 @@ def leave_one_out(
     train = np.ones(len(user), bool)
     train[last[held]] = train[last[held] - 1] = False
     return Split(user[train], item[train], valid_item, test_item)
+
+
+def by_time(
+    user: np.ndarray,
+    item: np.ndarray,
+    time: np.ndarray,
+    dated: np.ndarray,
+    users: int,
+    items: int,
+    fraction: float,
+) -> Split:
+    """Holds out the latest interactions of all users, by one clock.
+
+    The last `fraction` of the dated rows is the test and the share before it is
+    validation; rows of one time stay together, on the later side. A row whose user or
+    item has no training row is in neither: no model without features can rank it.
+
+    Args:
+        user: int32 [N], each user's rows in chronological order.
+        item: int32 [N].
+        time: [N] numbers, any where not dated.
+        dated: bool [N]. Rows without a time stay in training.
+        users: U.
+        items: I.
+        fraction: of each of the two.
+
+    Returns:
+        The split; `valid_item` and `test_item` are each user's first, the others
+        stand in `more`.
+    """
+    clock = np.sort(time[dated])[::-1]
+    test, valid = (
+        clock[min(max(round(share * len(clock)), 1), len(clock)) - 1]
+        for share in (fraction, 2 * fraction)
+    )
+    part = np.where(dated, (time >= valid).astype(int) + (time >= test), 0)
+    train = part == 0
+    known_user = np.bincount(user[train], minlength=users) > 0
+    known_item = np.bincount(item[train], minlength=items) > 0
+    known = known_user[user] & known_item[item]
+    firsts: dict[str, np.ndarray] = {}
+    more: dict[str, np.ndarray] = {}
+    for place, name in ((1, "valid"), (2, "test")):
+        rows = np.flatnonzero((part == place) & known)
+        is_first = np.ones(len(rows), bool)
+        is_first[1:] = user[rows[1:]] != user[rows[:-1]]
+        firsts[name] = np.full(users, -1, np.int32)
+        firsts[name][user[rows[is_first]]] = item[rows[is_first]]
+        rest = rows[~is_first]
+        more |= {f"{name}_more_user": user[rest], f"{name}_more_item": item[rest]}
+    cold = ~train & ~known
+    more |= {"cold_user": user[cold], "cold_item": item[cold]}
+    return Split(user[train], item[train], firsts["valid"], firsts["test"], more)
+
+
+def by_user(
+    user: np.ndarray,
+    item: np.ndarray,
+    dated: np.ndarray,
+    users: int,
+    fraction: float,
+    rng: np.random.Generator,
+) -> Split:
+    """Holds out users: nothing of theirs is trained on.
+
+    Of a share of the users the last item is the test, of another validation, each to
+    be ranked by the items that the user had before (`history`).
+
+    Args:
+        user: int32 [N] in chronological order.
+        item: int32 [N].
+        dated: bool [N]; a user's last row has to be.
+        users: U.
+        fraction: of the users, for each of the two.
+        rng: draws them.
+    """
+    counts = np.bincount(user, minlength=users)
+    last = np.cumsum(counts) - 1
+    can = np.flatnonzero(counts >= 2)
+    can = can[dated[last[can]]]
+    wanted = max(1, round(fraction * users))
+    if 2 * wanted > len(can):
+        raise InputError(
+            f"{len(can):,} users have two items, the last of them dated; 2 times "
+            f"{wanted:,} are to be held out: take a smaller --split=user:SHARE"
+        )
+    chosen = rng.permutation(can)[: 2 * wanted]
+    away = np.zeros(users, bool)
+    away[chosen] = True
+    train = ~away[user]
+    # What training lacks cannot be ranked, nor does it tell anything of a user.
+    known = np.bincount(item[train], minlength=int(item.max()) + 1) > 0
+    valid_item, test_item = (
+        _of_users(users, who[known[item[last[who]]]], item, last)
+        for who in (chosen[:wanted], chosen[wanted:])
+    )
+    history = ~train & known[item]
+    history[last[chosen]] = False
+    cold = ~train & ~known[item]
+    more = {
+        "history_user": user[history],
+        "history_item": item[history],
+        "cold_user": user[cold],
+        "cold_item": item[cold],
+    }
+    return Split(user[train], item[train], valid_item, test_item, more)
+
+
+def _of_users(users, who, item, row):
+    """[U] the item of `row` [U] of some users, -1 for the others."""
+    items = np.full(users, -1, np.int32)
+    items[who] = item[row[who]]
+    return items
 
 
 def evaluation_negatives(

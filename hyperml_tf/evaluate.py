@@ -31,7 +31,9 @@ def main() -> None:
         )
     model = finished.restored(config, data, run)
     rank = protocol.full if _FULL.value else protocol.sampled
-    print(json.dumps(rank(model, data, _SPLIT.value).summary(), indent=1))
+    ranking = rank(model, data, _SPLIT.value)
+    more = ranking.of_sets() if _FULL.value else {}
+    print(json.dumps(ranking.summary() | more, indent=1))
 
 
 def run() -> None:

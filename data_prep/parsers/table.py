@@ -33,11 +33,15 @@ NO_TIME = "none"
 
 
 class Columns(NamedTuple):
-    """Column names; `time`: None to find it, "" or NO_TIME where there is none."""
+    """Column names; `time`: None to find it, "" or NO_TIME where there is none.
+
+    `rating` is "" where ratings are not asked for.
+    """
 
     user: str = "user"
     item: str = "item"
     time: str | None = None
+    rating: str = ""
 
     def described(self) -> str:
         """What is taken for what, in words."""
@@ -70,8 +74,16 @@ def choose(path: Path, asked: Columns) -> Columns:
     return _choose(open_table(path), asked)
 
 
-def read_table(path: Path, asked: Columns) -> Interactions:
-    """Reads interactions from a table; see the module for what is accepted."""
+def read_table(
+    path: Path, asked: Columns, min_rating: float | None = None
+) -> Interactions:
+    """Reads interactions from a table; see the module for what is accepted.
+
+    Args:
+        path: the table.
+        asked: its columns.
+        min_rating: rows rated lower, or not at all, are left out and counted.
+    """
     file = open_table(path)
     columns = _choose(file, asked)
     rows = file.read([name for name in columns if name], MISSING)
@@ -89,7 +101,34 @@ def read_table(path: Path, asked: Columns) -> Interactions:
     )
     if asked.time is None and columns.time == "position":
         _refuse_repeats(path, read)
+    if min_rating is not None:
+        _leave_out(read, _ratings(file, rows[columns.rating], columns), min_rating)
     return read
+
+
+def _ratings(
+    file: TableFile, column: pa.ChunkedArray, columns: Columns
+) -> pa.ChunkedArray:
+    try:
+        return column.cast(pa.float64())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise InputError(
+            f"{file.path}: column {columns.rating!r} does not hold numbers only "
+            f"({' '.join(str(error).split())[:100]}); name the ratings' with "
+            "--rating_column="
+        ) from None
+
+
+def _leave_out(read: Interactions, ratings: pa.ChunkedArray, least: float) -> None:
+    rated = pc.fill_null(pc.greater_equal(ratings, least), False)
+    lost = len(rated) - pc.sum(rated).as_py()
+    if lost == len(rated):
+        raise InputError(f"no row has a rating of {least:g} or more")
+    if lost:
+        read.dropped[f"rated below {least:g}"] = lost
+    for name in ("user", "item", "time"):
+        column = getattr(read, name)
+        setattr(read, name, None if column is None else column.filter(rated))
 
 
 def choose_titles(path: Path, asked: TitleColumns, item: str | None) -> TitleColumns:
@@ -148,6 +187,8 @@ def _choose(file: TableFile, asked: Columns) -> Columns:
             "does not mean; give that column another name"
         )
     named = {} if time in (None, "", NO_TIME) else {flags[2]: str(time)}
+    if asked.rating:
+        named["--rating_column"] = asked.rating
     _refuse_absent(file, {flags[0]: asked.user, flags[1]: asked.item, **named})
     if time is None:
         return asked._replace(time=_time_column(file, asked))
@@ -155,7 +196,8 @@ def _choose(file: TableFile, asked: Columns) -> Columns:
 
 
 def _time_column(file: TableFile, asked: Columns) -> str:
-    others = [name for name in file.names if name not in asked[:2]]
+    taken = (asked.user, asked.item, asked.rating)
+    others = [name for name in file.names if name not in taken]
     if "timestamp" in others:
         _refuse_absent(file, {"--time_column": "timestamp"})
         return "timestamp"

@@ -1,6 +1,5 @@
 """Interactions from a pandas frame, split and drawn by the functions of `data_prep`."""
 
-import dataclasses
 import pathlib
 from typing import NamedTuple
 
@@ -12,6 +11,7 @@ from data_prep import errors, folder
 from data_prep.build import build
 from data_prep.interactions import Interactions as Rows
 from data_prep.parsers import table, table_values
+from data_prep.rules import KEEP, Rules, parse_split
 from hyperml_tf.data.interactions import Interactions
 from hyperml_tf.errors import InputError
 
@@ -35,10 +35,11 @@ def split(
     hold_out: bool,
     seed: int,
     name: str,
+    rules: Rules,
 ) -> Interactions:
     """See `Interactions.from_dataframe`."""
     try:
-        prepared = build(_rows(frame, columns), seed, hold_out=hold_out)
+        prepared = build(_rows(frame, columns), seed, hold_out=hold_out, rules=rules)
     except errors.InputError as error:
         raise InputError(str(error)) from None
     return Interactions(
@@ -51,17 +52,39 @@ def split(
     )
 
 
+def rules_of(keep: str, min_user: int, min_item: int, split: str) -> Rules:
+    """What `data_prep` does by these arguments of `Interactions.from_dataframe`."""
+    if keep not in KEEP:
+        raise InputError(f"keep={keep!r} is not known; one of: {', '.join(KEEP)}")
+    try:
+        return Rules(keep, min_user, min_item, None, *parse_split(split))
+    except errors.InputError as error:
+        raise InputError(str(error).removeprefix("--")) from None
+
+
 def unsplit(data: Interactions) -> Interactions:
     """See `Interactions.unsplit`; as if `split` had held nothing out."""
-    everyone = np.arange(data.num_users, dtype=np.int32)
-    users = np.concatenate([data.train_user, everyone, everyone])
-    items = np.concatenate([data.train_item, data.valid_item, data.test_item])
-    users, items = users[items >= 0], items[items >= 0]
+    parts = [
+        (data.train_user, data.train_item),
+        (data.history_user, data.history_item),
+        (data.cold_user, data.cold_item),
+    ]
+    parts += [data.held_out("valid"), data.held_out("test")]
+    users, items = (
+        np.concatenate(side).astype(np.int32) for side in zip(*parts, strict=True)
+    )
     order = np.argsort(users, kind="stable")  # the held-out items are the last in time
     arrays = {"train_user": users[order], "train_item": items[order]}
     for name in ("valid_item", "test_item", "valid_negatives", "test_negatives"):
         arrays[name] = np.full(getattr(data, name).shape, -1, np.int32)
-    return dataclasses.replace(data, **arrays, fingerprint=folder.fingerprint(arrays))
+    return Interactions(
+        name=data.name,
+        **arrays,
+        user_ids=data.user_ids,
+        item_ids=data.item_ids,
+        items=data.items,
+        fingerprint=folder.fingerprint(arrays),
+    )
 
 
 def histories(

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 
+def _none() -> np.ndarray:
+    return np.zeros(0, np.int32)
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Interactions:
     """U users, I items and N training interactions, with the items held out.
@@ -35,6 +39,17 @@ class Interactions:
         test_negatives: [U, C] int32, likewise for the test item.
         user_ids: U raw ids, by index.
         item_ids: I raw ids, by index.
+        valid_more_user: [V] int32, of a split by time: users of what else is held out
+            for validation; empty where each user has one item at most.
+        valid_more_item: [V] int32, those items.
+        test_more_user: [T] int32, likewise for the test.
+        test_more_item: [T] int32.
+        history_user: [H] int32, of a split by user: users who are not trained on; empty
+            where all are.
+        history_item: [H] int32, the items that they are ranked by.
+        cold_user: [L] int32, of rows that these splits leave out, since training lacks
+            their user or their item.
+        cold_item: [L] int32.
         items: columns item, title and genres, one row an item; None without titles.
         fingerprint: SHA-256 of the arrays. Every run's configuration hash covers it.
     """
@@ -50,6 +65,14 @@ class Interactions:
     item_ids: Sequence[str]
     items: pd.DataFrame | None = None
     fingerprint: str = ""
+    valid_more_user: np.ndarray = dataclasses.field(default_factory=_none)
+    valid_more_item: np.ndarray = dataclasses.field(default_factory=_none)
+    test_more_user: np.ndarray = dataclasses.field(default_factory=_none)
+    test_more_item: np.ndarray = dataclasses.field(default_factory=_none)
+    history_user: np.ndarray = dataclasses.field(default_factory=_none)
+    history_item: np.ndarray = dataclasses.field(default_factory=_none)
+    cold_user: np.ndarray = dataclasses.field(default_factory=_none)
+    cold_item: np.ndarray = dataclasses.field(default_factory=_none)
 
     @classmethod
     def from_dataframe(
@@ -62,12 +85,17 @@ class Interactions:
         hold_out: bool = True,
         seed: int = 0,
         name: str = "dataframe",
+        split: str = "leave_one_out",
+        min_user: int = 0,
+        min_item: int = 0,
+        keep: str = "first",
     ) -> Interactions:
         """The dataset of a frame, held out and drawn as `data_prep.prepare` does.
 
         A user's last item in time is held out for the test and the one before it for
         validation. Each held-out item is ranked among 100 items that the user never
-        touched, drawn once from `seed`. Repeated pairs keep their first row.
+        touched, drawn once from `seed`. Repeated pairs keep their first row. The last
+        four arguments change these rules.
 
         Args:
             frame: one row an interaction.
@@ -79,6 +107,12 @@ class Interactions:
             hold_out: False keeps every interaction for training.
             seed: root of the evaluation negatives.
             name: what the dataset is called in messages and records.
+            split: "leave_one_out"; "time:SHARE", the latest share of all interactions
+                is the test and the share before it validation; or "user:SHARE", that
+                share of the users is tested whole, and another validated.
+            min_user: users with fewer items are left out, and so are
+            min_item: items with fewer users, until none is left (k-core).
+            keep: which row of a repeated pair stays, "first" or "last".
 
         Raises:
             InputError: a column is missing or cannot be read, or nothing could be
@@ -87,7 +121,8 @@ class Interactions:
         from hyperml_tf.data import frames
 
         columns = frames.Columns(user, item, time)
-        return frames.split(frame, columns, items, hold_out, seed, name)
+        rules = frames.rules_of(keep, min_user, min_item, split)
+        return frames.split(frame, columns, items, hold_out, seed, name, rules)
 
     @classmethod
     def load(cls, folder: str | pathlib.Path, hold_out: bool = True) -> Interactions:
@@ -130,7 +165,20 @@ class Interactions:
     @property
     def num_held_out(self) -> int:
         """How many interactions are held out, for validation or for the test."""
-        return int((self.valid_item >= 0).sum() + (self.test_item >= 0).sum())
+        return sum(len(self.held_out(split)[0]) for split in ("valid", "test"))
+
+    def held_out(self, split: str) -> tuple[np.ndarray, np.ndarray]:
+        """Users and items [P] held out for "valid" or "test"; each user's first first.
+
+        Raises:
+            ValueError: it is neither.
+        """
+        if split not in ("valid", "test"):
+            raise ValueError(f"split must be valid or test, got {split!r}")
+        first = getattr(self, f"{split}_item")
+        users = np.flatnonzero(first >= 0)
+        more = getattr(self, f"{split}_more_user"), getattr(self, f"{split}_more_item")
+        return np.concatenate([users, more[0]]), np.concatenate([first[users], more[1]])
 
     @property
     def users_with_few_negatives(self) -> int:

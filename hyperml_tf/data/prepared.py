@@ -26,6 +26,11 @@ _ARRAYS = (
     *("train_user", "train_item", "valid_item", "test_item"),
     *("valid_negatives", "test_negatives"),
 )
+#: Of other splits than the paper's.
+MORE = (
+    *("valid_more_user", "valid_more_item", "test_more_user", "test_more_item"),
+    *("history_user", "history_item", "cold_user", "cold_item"),
+)
 
 
 class DataError(InputError):
@@ -47,7 +52,10 @@ def load(name: str, data_dir: str | pathlib.Path = "data") -> Interactions:
     folder = pathlib.Path(data_dir) / name
     stats = read_stats(folder)
     try:
-        arrays = {array: _array(folder, array, stats["arrays"]) for array in _ARRAYS}
+        more = [array for array in MORE if f"{array}.npy" in stats["arrays"]]
+        arrays = {
+            array: _array(folder, array, stats["arrays"]) for array in (*_ARRAYS, *more)
+        }
         files = stats["files"]
         user_ids, item_ids = (
             _lines(folder / f"{side}_ids.txt", files, stats[f"{side}s"])

@@ -84,3 +84,96 @@ def summary(ranks: np.ndarray, candidates: np.ndarray) -> dict[str, float]:
     result["mrr"] = float(reciprocal_rank(ranks).mean())
     result["auc"] = float(auc(ranks, candidates).mean())
     return result
+
+
+#: Cutoffs of recall, precision and mean average precision.
+SET_CUTOFFS = (10, 20)
+
+
+def summary_of_sets(
+    users: np.ndarray, ranks: np.ndarray, candidates: np.ndarray
+) -> dict[str, float]:
+    """`summary` where users have several relevant items: means over users.
+
+        nDCG@k = Σ_{r_j <= k} 1/log₂(r_j + 1)  /  Σ_{i <= min(n, k)} 1/log₂(i + 1)
+
+    over the ranks r_1 < … < r_n of a user's items (Järvelin & Kekäläinen 2002). HR@k
+    is 1 if one of them is among the k best, the reciprocal rank that of the best one,
+    and AUC the share of the other candidates below an item, averaged over the items.
+
+    Args:
+        users: [P] of each relevant item.
+        ranks: [P].
+        candidates: [U] number of candidates ranked, relevant ones included.
+    """
+    who, place, relevant, ranks, users = _by_user(users, ranks)
+    mean = _mean_over(len(users))
+    result: dict[str, float] = {"users": len(users)}
+    best = ranks[place == 1]
+    for k in CUTOFFS:
+        gain = np.where(ranks <= k, 1 / np.log2(ranks + 1), 0.0)
+        ideal = np.cumsum(1 / np.log2(np.arange(2, k + 2)))[np.minimum(relevant, k) - 1]
+        result[f"hr{k}"] = float(hit_ratio(best, k).mean())
+        result[f"ndcg{k}"] = mean(gain / ideal[who])
+    result["mrr"] = float(reciprocal_rank(best).mean())
+    others = np.maximum(candidates[users] - relevant, 1)
+    result["auc"] = mean((1 - (ranks - place) / others[who]) / relevant[who])
+    return result
+
+
+def of_sets(users: np.ndarray, ranks: np.ndarray) -> dict[str, float]:
+    """Recall@k, precision@k and mean average precision MAP@k, means over users.
+
+        recall@k = h/n,   precision@k = h/k,   AP@k = Σ_{r_j <= k} (j/r_j) / min(n, k)
+
+    with h of a user's n relevant items among the k best, at ranks r_1 < … < r_h.
+
+    Args:
+        users: [P] of each relevant item.
+        ranks: [P].
+    """
+    who, place, relevant, ranks, users = _by_user(users, ranks)
+    mean = _mean_over(len(users))
+    result = {}
+    for k in SET_CUTOFFS:
+        hit = (ranks <= k).astype(float)
+        result[f"recall{k}"] = mean(hit / relevant[who])
+        result[f"precision{k}"] = mean(hit / k)
+        result[f"map{k}"] = mean(hit * place / ranks / np.minimum(relevant, k)[who])
+    return result
+
+
+def _by_user(users, ranks):
+    """Pairs by user, then rank: who [P], its place [P] from 1, n [U'], ranks, users."""
+    order = np.lexsort((ranks, users))
+    users, who, relevant = np.unique(
+        users[order], return_inverse=True, return_counts=True
+    )
+    begin = np.cumsum(relevant) - relevant
+    return who, np.arange(len(who)) - begin[who] + 1, relevant, ranks[order], users
+
+
+def _mean_over(users):
+    return lambda values: float(np.sum(values) / max(users, 1))
+
+
+def coverage(shown: np.ndarray, num_items: int) -> float:
+    """Share of the catalogue that somebody is shown, of lists [S, k] padded with -1."""
+    return len(np.unique(shown[shown >= 0])) / num_items
+
+
+def novelty(shown: np.ndarray, train_item: np.ndarray, num_users: int) -> float:
+    """Mean surprise of what is shown, in bits: -log₂ of the share of users with it.
+
+    An item without training interactions counts as one that a single user has
+    (Zhou et al. 2010).
+
+    Args:
+        shown: [S, k] items, padded with -1.
+        train_item: [N] training interactions.
+        num_users: U.
+    """
+    items = shown[shown >= 0]
+    counts = np.bincount(train_item, minlength=int(items.max(initial=0)) + 1)
+    share = np.maximum(counts, 1) / num_users
+    return float(-np.log2(share)[items].mean())

@@ -21,21 +21,49 @@ from hyperml_tf.models.base import Recommender
 # catalogue is sized to hold [users, I] float64 in 64 MB.
 _SAMPLED_BLOCK = 256
 _FULL_BLOCK_BYTES = 64 * 2**20
+# Users known by their items alone: [64, 2,000, 64] float64 points are 66 MB.
+_HISTORIES_BLOCK = 64
 
 
 class Ranking(NamedTuple):
-    """Ranks of held-out items; both [U], NaN and 0 for users without one."""
+    """Ranks of held-out items.
+
+    Attributes:
+        ranks: [U] of each user's first; NaN for users without one.
+        candidates: [U] how many items it was ranked among, itself too; 0 likewise.
+        more_users: [M] users of further held-out items, of a split by time.
+        more_ranks: [M] ranks of these.
+        shown: [S, k] the best items of each user with a held-out item, -1 where there
+            are fewer; None if they were not asked for.
+    """
 
     ranks: np.ndarray
     candidates: np.ndarray
+    more_users: np.ndarray = np.zeros(0, np.int64)
+    more_ranks: np.ndarray = np.zeros(0)
+    shown: np.ndarray | None = None
 
     def summary(self) -> dict[str, float]:
-        """Mean metrics, see `metrics.summary`."""
-        return metrics.summary(self.ranks, self.candidates)
+        """Mean metrics, see `metrics.summary` and `metrics.summary_of_sets`."""
+        if not len(self.more_users):
+            return metrics.summary(self.ranks, self.candidates)
+        users, ranks = self._pairs()
+        return metrics.summary_of_sets(users, ranks, self.candidates)
+
+    def of_sets(self) -> dict[str, float]:
+        """Recall, precision and mean average precision, see `metrics.of_sets`."""
+        return metrics.of_sets(*self._pairs())
+
+    def _pairs(self):
+        users = np.flatnonzero(~np.isnan(self.ranks))
+        return (
+            np.concatenate([users, self.more_users]),
+            np.concatenate([self.ranks[users], self.more_ranks]),
+        )
 
 
 def sampled(model: Recommender, interactions: Interactions, split: str) -> Ranking:
-    """Ranks each held-out item among the user's stored negatives.
+    """Ranks each user's first held-out item among the user's stored negatives.
 
     Args:
         model: the model to score with.
@@ -45,53 +73,114 @@ def sampled(model: Recommender, interactions: Interactions, split: str) -> Ranki
     held_out, negatives = _split(interactions, split)
     users = np.flatnonzero(held_out >= 0)
     result = _empty(interactions)
-    score = _traced(model).score
-    for start in range(0, len(users), _SAMPLED_BLOCK):
-        block = users[start : start + _SAMPLED_BLOCK]
+    traced = _traced(model)
+    folded = len(interactions.history_user) > 0
+    block_size = _HISTORIES_BLOCK if folded else _SAMPLED_BLOCK
+    for start in range(0, len(users), block_size):
+        block = users[start : start + block_size]
         items = np.concatenate([held_out[block, np.newaxis], negatives[block]], axis=1)
         eligible = items >= 0
-        scores = score(block.astype(np.int32), np.maximum(items, 0)).numpy()
+        items = np.maximum(items, 0)
+        if folded:
+            everything = traced.score_histories(_histories(interactions, block))
+            scores = np.take_along_axis(everything.numpy(), items, axis=1)
+        else:
+            scores = traced.score(block.astype(np.int32), items).numpy()
         result.ranks[block] = metrics.ranks(scores, eligible)
         result.candidates[block] = eligible.sum(axis=1)
     return result
 
 
-def full(model: Recommender, interactions: Interactions, split: str) -> Ranking:
+def full(
+    model: Recommender, interactions: Interactions, split: str, show: int = 0
+) -> Ranking:
     """Ranks each held-out item in the catalogue, without the items already known.
 
     Args:
         model: the model to score with.
         interactions: the prepared dataset.
-        split: "valid" (training items left out) or "test" (the validation item too).
+        split: "valid" (training items left out) or "test" (validation items too).
+        show: k, how many of the best items to return of each user.
     """
-    held_out, _ = _split(interactions, split)
-    users = np.flatnonzero(held_out >= 0)
+    users, items = interactions.held_out(split)
+    first = int((_split(interactions, split)[0] >= 0).sum())
+    known = _Known(interactions, split)
     result = _empty(interactions)
-    splits = interactions.row_splits
+    ranks, candidates = np.zeros(len(users)), np.zeros(len(users), np.int64)
+    shown = np.full((first if show else 0, show), -1)
     block_size = max(1, _FULL_BLOCK_BYTES // (8 * interactions.num_items))
-    compare = _traced(model).compare
+    if len(interactions.history_user):
+        block_size = min(block_size, _HISTORIES_BLOCK)
+    traced = _traced(model)
     for start in range(0, len(users), block_size):
         block = users[start : start + block_size]
-        lengths = splits[block + 1] - splits[block]
-        known_row = np.repeat(np.arange(len(block)), lengths)
-        offset = np.arange(len(known_row)) - np.repeat(
+        known_row, known_item = known.of(block)
+        mine = items[start : start + block_size]
+        arguments = [np.int32(each) for each in (mine, known_row, known_item)]
+        if not len(interactions.history_user):
+            scores = traced.score_all(np.int32(block))
+        else:
+            scores = traced.score_histories(_histories(interactions, block))
+        better, tied, is_nan = traced.compare(scores, *arguments)
+        count = np.bincount(known_row, minlength=len(block))
+        left = interactions.num_items - count
+        rank = 1 + better.numpy() + tied.numpy() / 2
+        ranks[start : start + block_size] = np.where(is_nan.numpy(), left, rank)
+        candidates[start : start + block_size] = left
+        if show and start < first:
+            best = traced.best(scores, *arguments[1:], np.int32(show)).numpy()
+            best[np.arange(best.shape[1]) >= left[:, np.newaxis]] = -1
+            lines = shown[start : start + block_size]
+            lines[:, : best.shape[1]] = best[: len(lines)]
+    result.ranks[users[:first]] = ranks[:first]
+    result.candidates[users[:first]] = candidates[:first]
+    return result._replace(
+        more_users=users[first:],
+        more_ranks=ranks[first:],
+        shown=shown if show else None,
+    )
+
+
+class _Known:
+    """What users have when a split is ranked: these items are left out."""
+
+    def __init__(self, interactions: Interactions, split: str):
+        parts = [
+            (interactions.train_user, interactions.train_item),
+            (interactions.history_user, interactions.history_item),
+        ]
+        if split == "test":
+            parts.append(interactions.held_out("valid"))
+        users, items = (np.concatenate(side) for side in zip(*parts, strict=True))
+        order = np.argsort(users, kind="stable")
+        self._items = items[order]
+        self._splits = np.searchsorted(
+            users[order], np.arange(interactions.num_users + 1)
+        )
+
+    def of(self, users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Places [N] among users [B], and what these have, [N]."""
+        lengths = self._splits[users + 1] - self._splits[users]
+        place = np.repeat(np.arange(len(users)), lengths)
+        offset = np.arange(len(place)) - np.repeat(
             np.cumsum(lengths) - lengths, lengths
         )
-        known_item = interactions.train_item[splits[block][known_row] + offset]
-        if split == "test":
-            known_row = np.concatenate([known_row, np.arange(len(block))])
-            known_item = np.concatenate([known_item, interactions.valid_item[block]])
-        arguments = block, held_out[block], known_row, known_item
-        better, tied, is_nan = compare(*(np.int32(a) for a in arguments))
-        known = np.bincount(known_row, minlength=len(block))
-        candidates = interactions.num_items - known
-        rank = 1 + better.numpy() + tied.numpy() / 2
-        result.ranks[block] = np.where(is_nan.numpy(), candidates, rank)
-        result.candidates[block] = candidates
-    return result
+        return place, self._items[self._splits[users][place] + offset]
 
 
-_RANKINGS = {False: sampled, True: full}
+def _histories(interactions: Interactions, users: np.ndarray) -> np.ndarray:
+    """[B, n] int32: what users who are not trained on are ranked by, padded with I."""
+    whose = interactions.history_user
+    first = np.searchsorted(whose, users)
+    last = np.searchsorted(whose, users, side="right")
+    place = np.arange(max(1, int((last - first).max(initial=0))))
+    inside = place < (last - first)[:, np.newaxis]
+    at = np.minimum(first[:, np.newaxis] + place, len(whose) - 1)
+    items = interactions.history_item[at]
+    return np.where(inside, items, interactions.num_items).astype(np.int32)
+
+
+_RANKINGS: dict[bool, Callable[..., Ranking]] = {False: sampled, True: full}
 
 
 def evaluate(
@@ -109,7 +198,8 @@ def evaluate(
         full: rank in the full catalogue, instead of among the sampled negatives.
 
     Returns:
-        Fractions by name, as of `metrics.summary`: hr10, ndcg10, mrr, auc and others.
+        Fractions by name, as of `metrics.summary`: hr10, ndcg10, mrr, auc and others;
+        in the full catalogue also recall10, precision10, map10, recall20 ….
 
     Raises:
         InputError: the dataset has no held-out items or is of another size than the
@@ -123,14 +213,18 @@ def evaluate(
             f"{interactions.name} has no held-out items to evaluate on; make it with "
             "hold_out=True"
         )
-    return _RANKINGS[full](model, interactions, split).summary()
+    ranking = _RANKINGS[full](model, interactions, split)
+    return ranking.summary() | (ranking.of_sets() if full else {})
 
 
 class _Traced(NamedTuple):
     """What TensorFlow compiles of a model to rank by it."""
 
     score: Callable[..., tf.Tensor]
+    score_all: Callable[..., tf.Tensor]
+    score_histories: Callable[..., tf.Tensor]
     compare: Callable[..., tuple[tf.Tensor, ...]]
+    best: Callable[..., tf.Tensor]
 
 
 # A validation every epoch would trace them anew.
@@ -140,26 +234,29 @@ _TRACED: MutableMapping[Recommender, _Traced] = weakref.WeakKeyDictionary()
 def _traced(model: Recommender) -> _Traced:
     if model not in _TRACED:
         mine = weakref.proxy(model)  # else the entry would keep its own key
-        users = tf.TensorSpec([None], tf.int32)
-        items = tf.TensorSpec([None, None], tf.int32)
+        ids = tf.TensorSpec([None], tf.int32)
+        lists = tf.TensorSpec([None, None], tf.int32)
+        scores = tf.TensorSpec([None, model.num_items], tf.float64)
+
+        def traced(function: Callable, *signature: tf.TensorSpec) -> Callable:
+            return tf.function(function, input_signature=signature, autograph=False)
+
         _TRACED[model] = _Traced(
-            tf.function(
-                lambda user, item: mine.score(user[:, tf.newaxis], item),
-                input_signature=[users, items],
-                autograph=False,
-            ),
-            tf.function(
-                lambda *block: _compare(mine, *block),
-                input_signature=[users] * 4,
-                autograph=False,
-            ),
+            traced(lambda u, items: mine.score(u[:, tf.newaxis], items), ids, lists),
+            traced(lambda users: _as_float64(mine.score_all(users)), ids),
+            traced(lambda items: _as_float64(mine.score_histories(items)), lists),
+            traced(_compare, scores, ids, ids, ids),
+            traced(_best, scores, ids, ids, tf.TensorSpec([], tf.int32)),
         )
     return _TRACED[model]
 
 
-def _compare(model, users, targets, known_row, known_item):
+def _as_float64(scores):
+    return tf.cast(scores, tf.float64)
+
+
+def _compare(scores, targets, known_row, known_item):
     """Items better than and tied with the target, known items taken off again."""
-    scores = model.score_all(users)
     target = tf.gather(scores, targets, batch_dims=1)
     known = tf.gather_nd(scores, tf.stack([known_row, known_item], axis=1))
     known_target = tf.gather(target, known_row)
@@ -170,10 +267,18 @@ def _compare(model, users, targets, known_row, known_item):
             tf.cast(compare(scores, target[:, tf.newaxis]), tf.int32), axis=1
         )
         among_known = tf.cast(compare(known, known_target), tf.int32)
-        return everywhere - count(among_known, known_row, tf.size(users))
+        return everywhere - count(among_known, known_row, tf.size(targets))
 
     better, tied = eligible(tf.greater), eligible(tf.equal)
     return better, tied - 1, tf.math.is_nan(target)  # the target ties with itself
+
+
+def _best(scores, known_row, known_item, k):
+    """[B, k] the k best items, or as many as there are, of those that are not known."""
+    index = tf.stack([known_row, known_item], axis=1)
+    lowest = tf.fill([tf.size(known_row)], tf.constant(-np.inf, scores.dtype))
+    left = tf.tensor_scatter_nd_update(scores, index, lowest)
+    return tf.math.top_k(left, tf.minimum(k, tf.shape(scores)[1])).indices
 
 
 def _split(interactions: Interactions, split: str):

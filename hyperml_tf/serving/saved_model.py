@@ -51,10 +51,16 @@ def export(
 
     Raises:
         InputError: `output` is something else, the model has no such index, the
-            dataset is of another size than the model, or a weight is not finite.
+            dataset is of another size than the model or holds users out whole, or a
+            weight is not finite.
     """
     if index not in INDEXES:
         raise InputError(f"index {index!r} is not known; one of: {', '.join(INDEXES)}")
+    if len(interactions.history_user):
+        raise InputError(
+            f"{interactions.name} holds users out whole, who would be served by rows "
+            "that nothing trained; export a model of all data: train --all_data"
+        )
     model.check_sizes(interactions)
     model.check_finite()
     # Variables lie where the functions run, also once loaded; see `service`.

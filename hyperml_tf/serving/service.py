@@ -37,11 +37,8 @@ class Known(NamedTuple):
 
 def known_items(interactions: Interactions) -> Known:
     """Training, validation and test items of every user."""
-    held_out = [interactions.valid_item, interactions.test_item]
-    everyone = np.arange(interactions.num_users)
-    users = np.concatenate([interactions.train_user, everyone, everyone])
-    items = np.concatenate([interactions.train_item, *held_out])
-    users, items = users[items >= 0], items[items >= 0]
+    everything = interactions.unsplit()
+    users, items = everything.train_user, everything.train_item
     order = np.lexsort((items, users))
     splits = np.searchsorted(users[order], np.arange(interactions.num_users + 1))
     return Known(items[order].astype(np.int32), splits.astype(np.int64))

@@ -6,6 +6,7 @@ from typing import Any
 import tf_keras as keras
 
 from hyperml_tf.data.interactions import Interactions
+from hyperml_tf.errors import InputError
 from hyperml_tf.models import Recommender
 from hyperml_tf.optimizers import LazyAdam, RiemannianAdam, in_their_spaces
 from hyperml_tf.training.configuration import Configuration
@@ -31,7 +32,16 @@ def build_model(
         config: the configuration.
         interactions: gives U and I, and what `adapt` takes.
         seed: root of initialisation and dropout.
+
+    Raises:
+        InputError: users are held out whole, and the model needs them in training.
     """
+    if len(interactions.history_user) and not config.definition.model.folds_in_by:
+        raise InputError(
+            f"{interactions.name} holds users out whole, and {config.definition.title} "
+            "needs a user in training; prepare it with another --split, or leave this "
+            "model out"
+        )
     size = interactions.num_users, interactions.num_items
     model = config.definition.build(*size, seed, config.settings)
     model.adapt(interactions)

@@ -12,11 +12,15 @@ from absl import logging
 
 from hyperml_tf.data.interactions import Interactions
 from hyperml_tf.evaluation import protocol
+from hyperml_tf.evaluation.metrics import coverage, novelty
 from hyperml_tf.files import replacing
 from hyperml_tf.models.base import Recommender
 from hyperml_tf.training.checkpoints import Standing
 from hyperml_tf.training.run_folder import Run
 from hyperml_tf.training.tensorboard import Board, write_projector
+
+#: How many items a user is shown, of whom coverage and novelty tell.
+_SHOWN = 10
 
 
 def score(
@@ -55,13 +59,13 @@ def score(
         return metrics
     begin = time.monotonic()
     test = protocol.sampled(model, interactions, "test")
-    test_full = protocol.full(model, interactions, "test")
+    test_full = protocol.full(model, interactions, "test", show=_SHOWN)
     metrics |= {
         "evaluation_seconds": time.monotonic() - begin,
         "valid": protocol.sampled(model, interactions, "valid").summary(),
         "valid_full": protocol.full(model, interactions, "valid").summary(),
         "test": test.summary(),
-        "test_full": test_full.summary(),
+        "test_full": test_full.summary() | beyond(test_full, interactions),
     }
     board.write_selected(metrics)
     _save_array(run, "test_ranks.npy", test.ranks)
@@ -75,6 +79,17 @@ def score(
         metrics["best_epoch"],
     )
     return metrics
+
+
+def beyond(ranking: protocol.Ranking, data: Interactions) -> dict[str, float]:
+    """Metrics beside the paper's of a ranking of the catalogue, with what it shows."""
+    items, shown = data.num_items, ranking.shown
+    assert shown is not None
+    return {
+        **ranking.of_sets(),
+        "coverage10": coverage(shown, items),
+        "novelty10": novelty(shown, data.train_item, data.num_users),
+    }
 
 
 def _save_array(run: Run, name: str, array: np.ndarray) -> None:

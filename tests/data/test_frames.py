@@ -117,3 +117,22 @@ def test_triplets_are_one_pass_an_epoch_and_another_each_epoch(clicks):
         for batch in batches:
             for ours, theirs in zip(batch, next(endless), strict=True):
                 np.testing.assert_array_equal(ours, theirs)
+
+
+def test_the_rules_of_prepare_hold_for_frames_too():
+    rows = [
+        (u, i, (7 * u + 11 * i * i) % 29) for u in range(8) for i in range(6) if (u + i) % 7
+    ]
+    frame = pd.DataFrame(rows, columns=["user", "item", "time"])
+    data = Interactions.from_dataframe(frame, time="time", split="time:0.2")
+    assert len(data.test_more_user) and data.num_held_out > 8
+    data = Interactions.from_dataframe(frame, time="time", split="user:0.2")
+    assert len(set(data.history_user)) == 4
+    few = Interactions.from_dataframe(frame, time="time", min_user=6)
+    assert few.num_users == sum(len(r) == 6 for _, r in frame.groupby("user"))
+    for wrong, words in (
+        ({"split": "random"}, "^split=random must be leave_one_out"),
+        ({"keep": "all"}, "one of: first, last"),
+    ):
+        with pytest.raises(InputError, match=words):
+            Interactions.from_dataframe(frame, time="time", **wrong)

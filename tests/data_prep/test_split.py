@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_prep import split
+from data_prep.errors import InputError
 
 
 def _int32(*values):
@@ -91,20 +92,21 @@ def test_the_split_equals_the_slow_way(rows):
 @given(
     st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, unique=True),
     st.integers(1, 4),
+    st.integers(0, 4),
 )
-def test_k_core_is_the_largest_with_k_rows_each(pairs, k):
+def test_the_core_is_the_largest_with_so_many_rows_each(pairs, k, least):
     expected = set(pairs)
     while True:  # peel one row at a time: slow, and right
         for pair in expected:
             as_user = sum(u == pair[0] for u, _ in expected)
             as_item = sum(i == pair[1] for _, i in expected)
-            if min(as_user, as_item) < k:
+            if as_user < k or as_item < least:
                 expected.remove(pair)
                 break
         else:
             break
     user, item = np.array(pairs, np.int32).T
-    mask = split.k_core(user, item, k)
+    mask = split.core(user, item, k, least)
     assert {pair for pair, keep in zip(pairs, mask, strict=True) if keep} == expected
 
 
@@ -171,3 +173,82 @@ def test_every_untouched_item_is_equally_likely():
     assert len(sets) == 10
     chi_squared = ((counts - users / 10) ** 2 / (users / 10)).sum()
     assert chi_squared < 27.9  # 9 degrees of freedom, p = 0.001
+
+
+def test_of_a_repeated_pair_the_first_or_the_last_row_stays():
+    user, item = _int32(0, 0, 0, 1, 0), _int32(3, 2, 3, 3, 2)
+    assert split.one_of_each(user, item, "first").tolist() == [1, 1, 0, 1, 0]
+    assert split.one_of_each(user, item, "last").tolist() == [0, 0, 1, 1, 1]
+
+
+def test_the_split_by_time_has_one_clock_for_all():
+    # Of ten dated rows, the last two are the test and the two before validation; the
+    # two at time 8 stay together.
+    user = _int32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 3)
+    item = _int32(0, 1, 2, 3, 0, 1, 2, 4, 1, 3, 0)
+    time = np.array([1, 2, 8, 9, 3, 4, 7, 8, 5, 0, 6])
+    dated = np.ones(11, bool)
+    dated[9] = False  # user 2, item 3: no time, so it is trained on
+    parts = split.by_time(user, item, time, dated, 4, 5, 0.2)
+    assert list(zip(parts.train_user, parts.train_item, strict=True)) == [
+        (0, 0), (0, 1), (1, 0), (1, 1), (2, 1), (2, 3), (3, 0),
+    ]  # fmt: skip
+    # Item 2 is not trained on, nor is item 4: they are left out.
+    assert parts.test_item.tolist() == [3, -1, -1, -1]
+    assert parts.valid_item.tolist() == [-1, -1, -1, -1]
+    cold = zip(parts.more["cold_user"], parts.more["cold_item"], strict=True)
+    assert list(cold) == [(0, 2), (1, 2), (1, 4)]
+    assert not len(parts.more["valid_more_user"]) + len(parts.more["test_more_user"])
+
+
+@given(st.integers(0, 2**16), st.sampled_from([0.1, 0.25, 0.4]))
+def test_the_split_by_time_puts_everything_in_its_place(seed, fraction):
+    rng = np.random.default_rng(seed)
+    pairs = rng.permutation(40)[: rng.integers(3, 40)]
+    user, item = (side.astype(np.int32) for side in np.divmod(pairs, 8))
+    time, dated = rng.integers(0, 12, len(pairs)), rng.random(len(pairs)) < 0.9
+    if not dated.any():
+        return
+    order = split.chronological_order(user, time, dated)
+    user, item, time, dated = user[order], item[order], time[order], dated[order]
+    parts = split.by_time(user, item, time, dated, 5, 8, fraction)
+    rows = {"train": list(zip(parts.train_user, parts.train_item, strict=True))}
+    for name in ("valid", "test"):
+        first = getattr(parts, f"{name}_item")
+        more = (parts.more[f"{name}_more_{side}"] for side in ("user", "item"))
+        rows[name] = [(u, i) for u, i in enumerate(first) if i >= 0]
+        rows[name] += list(zip(*more, strict=True))
+    assert sum(map(len, rows.values())) + len(parts.more["cold_user"]) == len(pairs)
+    trained = rows["train"]
+    for name in ("valid", "test"):
+        for u, i in rows[name]:
+            assert u in {a for a, _ in trained} and i in {b for _, b in trained}
+    when = {
+        (u, i): t if d else -1
+        for u, i, t, d in zip(user, item, time, dated, strict=True)
+    }
+    latest = {name: [when[pair] for pair in part] for name, part in rows.items()}
+    for before, after in (("train", "valid"), ("valid", "test"), ("train", "test")):
+        if latest[before] and latest[after]:
+            assert max(latest[before]) < min(latest[after])
+
+
+def test_the_split_by_user_trains_on_nothing_of_those_held_out(rng):
+    users, items = 50, 20
+    user = np.repeat(np.arange(users), 6).astype(np.int32)
+    item = np.concatenate([rng.permutation(items)[:6] for _ in range(users)])
+    item, dated = item.astype(np.int32), np.ones(len(user), bool)
+    parts = split.by_user(user, item, dated, users, 0.2, rng)
+    valid, test = (np.flatnonzero(x >= 0) for x in (parts.valid_item, parts.test_item))
+    assert (len(valid), len(test)) == (10, 10) and not set(valid) & set(test)
+    history = parts.more["history_user"], parts.more["history_item"]
+    assert set(history[0]) == {*valid, *test} and not set(history[0]) & set(
+        parts.train_user
+    )
+    for who, held in ((valid, parts.valid_item), (test, parts.test_item)):
+        for u in who:
+            own = item[user == u]
+            assert held[u] == own[-1]
+            assert history[1][history[0] == u].tolist() == own[:-1].tolist()
+    with pytest.raises(InputError, match="take a smaller --split=user:SHARE"):
+        split.by_user(user, item, ~dated, users, 0.2, rng)

@@ -164,3 +164,79 @@ def test_summary_averages_over_the_users_that_have_a_rank():
 
 def test_summary_of_nobody_says_so():
     assert metrics.summary(np.array([np.nan]), np.array([0])) == {"users": 0}
+
+
+def slow_set_metrics(ranks, k):
+    """Of one user's sorted ranks, straight from the definitions."""
+    hits = [rank for rank in ranks if rank <= k]
+    ideal = sum(1 / np.log2(i + 1) for i in range(1, min(len(ranks), k) + 1))
+    precisions = [(place + 1) / rank for place, rank in enumerate(hits)]
+    return {
+        "hr": float(bool(hits)),
+        "ndcg": sum(1 / np.log2(rank + 1) for rank in hits) / ideal,
+        "recall": len(hits) / len(ranks),
+        "precision": len(hits) / k,
+        "map": sum(precisions) / min(len(ranks), k),
+    }
+
+
+def test_metrics_of_sets_by_hand():
+    # User 4 has two items, at ranks 1 and 3 of 6 candidates; user 2 one at rank 12.
+    users, ranks = np.array([4, 2, 4]), np.array([3.0, 12.0, 1.0])
+    candidates = np.array([0, 0, 15, 0, 6])
+    found = metrics.summary_of_sets(users, ranks, candidates)
+    found |= metrics.of_sets(users, ranks)
+    ndcg = (1 + 1 / 2) / (1 + 1 / np.log2(3))
+    expected = {
+        "users": 2,
+        "hr1": 0.5,
+        "hr10": 0.5,
+        "hr20": 1.0,
+        "ndcg1": 0.5,
+        "ndcg10": ndcg / 2,
+        "ndcg20": (ndcg + 1 / np.log2(13)) / 2,
+        "mrr": (1 + 1 / 12) / 2,
+        # Of the 4 others, none is above the first item and one above the second.
+        "auc": ((1 + 3 / 4) / 2 + 3 / 14) / 2,
+        "recall10": 0.5,
+        "recall20": 1.0,
+        "precision10": 2 / 10 / 2,
+        "precision20": (2 / 20 + 1 / 20) / 2,
+        "map10": (1 + 2 / 3) / 2 / 2,
+        "map20": ((1 + 2 / 3) / 2 + 1 / 12) / 2,
+    }
+    assert {name: found[name] for name in expected} == pytest.approx(expected)
+
+
+def test_metrics_of_sets_are_those_of_each_user_alone(rng):
+    sizes = rng.integers(1, 30, size=25)
+    users = np.repeat(np.arange(25), sizes)
+    ranks = np.concatenate([rng.permutation(60)[:n] + 1.0 for n in sizes])
+    shuffled = rng.permutation(len(users))
+    candidates = np.full(25, 60)
+    found = metrics.summary_of_sets(users[shuffled], ranks[shuffled], candidates)
+    found |= metrics.of_sets(users[shuffled], ranks[shuffled])
+    for k in (10, 20):
+        slow = [slow_set_metrics(sorted(ranks[users == u]), k) for u in range(25)]
+        for name in slow[0]:
+            expected = np.mean([of_user[name] for of_user in slow])
+            assert found[f"{name}{k}"] == pytest.approx(expected), (name, k)
+
+
+def test_sets_of_one_item_have_the_metrics_of_one_item(rng):
+    ranks, candidates = rng.integers(1, 40, size=30) + 0.5, np.full(30, 50)
+    users = np.arange(30)
+    one = metrics.summary(ranks, candidates)
+    several = metrics.summary_of_sets(users, ranks, candidates)
+    for name in set(one) - {"ndcg10_method0"}:
+        assert several[name] == pytest.approx(one[name]), name
+    assert metrics.of_sets(users, ranks)["recall10"] == pytest.approx(one["hr10"])
+
+
+def test_coverage_and_novelty_by_hand():
+    train, shown = np.array([0, 1, 0, 0, 0]), np.array([[0, 1], [0, 1], [-1, -1]])
+    assert metrics.coverage(shown, 4) == 0.5
+    # Item 0 is known to 4 of 4 users, 0 bits; item 1 to 1 of 4, 2 bits.
+    assert metrics.novelty(shown, train, 4) == pytest.approx(1.0)
+    # As if known to one.
+    assert metrics.novelty(np.array([[3]]), train, 4) == pytest.approx(2.0)

@@ -1,5 +1,7 @@
 """Sampled and full ranking against loops over users and items."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -128,3 +130,78 @@ def test_all_alike_is_no_better_than_chance_and_all_nan_is_zero(
 def test_a_split_that_is_none_is_refused(interactions, scores):
     with pytest.raises(ValueError, match="split must be valid or test, got 'train'"):
         protocol.sampled(Table(scores), interactions, "train")
+
+
+def test_further_items_are_ranked_like_the_first(interactions, scores, monkeypatch):
+    monkeypatch.setattr(protocol, "_FULL_BLOCK_BYTES", 8 * ITEMS * 7)
+    touched = {
+        user: {
+            *interactions.train_item[interactions.train_user == user],
+            interactions.valid_item[user],
+            interactions.test_item[user],
+        }
+        for user in (1, 2, 3)
+    }
+    free = {user: sorted(set(range(ITEMS)) - items) for user, items in touched.items()}
+    valid = [(1, free[1][0]), (2, free[2][0])]
+    test = [(1, free[1][1]), (1, free[1][2]), (3, free[3][0])]
+    changed = dataclasses.replace(
+        interactions,
+        valid_more_user=np.array([u for u, _ in valid], np.int32),
+        valid_more_item=np.array([i for _, i in valid], np.int32),
+        test_more_user=np.array([u for u, _ in test], np.int32),
+        test_more_item=np.array([i for _, i in test], np.int32),
+    )
+    ranking = protocol.full(Table(scores), changed, "test")
+    assert ranking.more_users.tolist() == [1, 1, 3]
+    for user, item, rank in zip(
+        *zip(*test, strict=True), ranking.more_ranks, strict=True
+    ):
+        left_out = set(interactions.train_item[interactions.train_user == user])
+        left_out |= {interactions.valid_item[user], item}
+        left_out |= {i for u, i in valid if u == user}
+        others = [i for i in range(ITEMS) if i not in left_out]
+        assert rank == position(scores[user, item], scores[user, others])
+
+
+def test_the_best_items_that_the_user_does_not_know_are_shown(make_interactions):
+    data = make_interactions([[0], [1], [2]], 5, valid=[1, 2, -1], test=[4, 4, -1])
+    scores = [[9, 8, 3, 2, 1], [1, 9, 8, 2, 3], [0, 0, 0, 0, 0]]
+    model = Table(np.array(scores, np.float32))
+    # User 2 has no held-out item. 0 and 1 are known to user 0, 1 and 2 to user 1.
+    shown = protocol.full(model, data, "test", show=2).shown
+    assert shown.tolist() == [[2, 3], [4, 3]]
+    shown = protocol.full(model, data, "test", show=4).shown
+    assert shown.tolist() == [[2, 3, 4, -1], [4, 3, 0, -1]]
+    assert protocol.full(model, data, "test", show=9).shown.shape == (2, 9)
+
+
+class ByItems(Table):
+    """Scores the item after each of a history."""
+
+    def score_histories(self, items):
+        return tf.reduce_sum(tf.one_hot(items + 1, self.num_items), axis=1)
+
+
+def test_users_held_out_whole_are_ranked_by_their_history(make_interactions):
+    data = make_interactions(
+        [[0, 1], [], []],
+        6,
+        [-1, 3, -1],
+        [-1, -1, 5],
+        np.tile(np.int32([1, -1]), (3, 1)),
+    )
+    data = dataclasses.replace(
+        data,
+        history_user=np.array([1, 1, 2], np.int32),
+        history_item=np.array([2, 4, 0], np.int32),
+    )
+    model = ByItems(np.zeros((3, 6), np.float32))
+    valid = protocol.full(model, data, "valid")
+    # 2 and 4 are left out; 3 and 5 follow them, so they share the first two places.
+    assert (valid.ranks[1], valid.candidates[1]) == (1.5, 4)
+    test = protocol.full(model, data, "test")
+    # Item 1 follows 0; the others, 5 among them, share the places 2 to 5.
+    assert (test.ranks[2], test.candidates[2]) == (3.5, 5)
+    sampled = protocol.sampled(model, data, "test")
+    assert sampled.ranks[2] == 2  # after item 1, the only one that is stored

@@ -6,14 +6,12 @@ Coverage and novelty are of the ten items that a model would show each user.
 
 import dataclasses
 
-import numpy as np
 import pandas as pd
 import tensorflow as tf
 from absl import logging
 
-from hyperml_tf.data.interactions import Interactions
 from hyperml_tf.errors import InputError
-from hyperml_tf.models.base import Recommender
+from hyperml_tf.evaluation import metrics, protocol
 from hyperml_tf.reproduction.reporting import (
     formats,
     result_frames,
@@ -27,41 +25,6 @@ from hyperml_tf.reproduction.reporting.sources import Sources
 from hyperml_tf.training import finished
 
 K = 10
-# Users scored at a time: [256, 50,000] floats are 51 MB.
-_BLOCK = 256
-
-
-def recommended(model: Recommender, data: Interactions, k: int = K) -> np.ndarray:
-    """The k items [N, k] that each user with a held-out item would be shown.
-
-    Training and validation items of the user are left out, as in the test.
-    """
-    users = np.flatnonzero(data.test_item >= 0)
-    found = []
-    for start in range(0, len(users), _BLOCK):
-        block = users[start : start + _BLOCK]
-        scores = np.array(model.score_all(tf.constant(block, tf.int32)))
-        for line, user in zip(scores, block, strict=True):
-            own = slice(data.row_splits[user], data.row_splits[user + 1])
-            line[data.train_item[own]] = -np.inf
-            line[data.valid_item[user]] = -np.inf
-        found.append(np.argsort(-scores, axis=1, kind="stable")[:, :k])
-    return np.concatenate(found)
-
-
-def coverage(items: np.ndarray, num_items: int) -> float:
-    """Share of the catalogue that somebody is shown."""
-    return len(np.unique(items)) / num_items
-
-
-def novelty(items: np.ndarray, data: Interactions) -> float:
-    """Mean surprise of what is shown, in bits: -log2 of the share of users with it.
-
-    An item without training interactions counts as one that a single user has.
-    """
-    counts = np.bincount(data.train_item, minlength=data.num_items)
-    share = np.maximum(counts, 1) / data.num_users
-    return float(-np.log2(share)[items].mean())
 
 
 def _best(sources: Sources, dataset: str) -> Group:
@@ -100,9 +63,13 @@ def _shown(sources: Sources, group: Group) -> dict[str, float]:
         try:
             opened = finished.open_run(str(run.folder), str(sources.data_dir))
             data = opened[1]
-            items = recommended(finished.restored(*opened), data)
-            shown = {"coverage": coverage(items, data.num_items)}
-            return shown | {"novelty": novelty(items, data)}
+            model = finished.restored(*opened)
+            shown = protocol.full(model, data, "test", show=K).shown
+            assert shown is not None
+            return {
+                "coverage": metrics.coverage(shown, data.num_items),
+                "novelty": metrics.novelty(shown, data.train_item, data.num_users),
+            }
         except (InputError, OSError, ValueError, tf.errors.OpError) as error:
             logging.warning("%s: no recommendations: %s", run.folder, error)
     return {}
