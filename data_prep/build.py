@@ -124,11 +124,17 @@ def build(
         held_out = dated if hold_out else np.zeros(kept, bool)
         parts = split.leave_one_out(user, item, held_out, users)
     held = parts.test_item >= 0
-    if rules.split != LEAVE_ONE_OUT and not held.any():
-        raise InputError(
-            "training lacks the users or the items of all that is held out; take "
-            "another share in --split, or give more interactions"
-        )
+    if rules.split != LEAVE_ONE_OUT:
+        for name, items_of in (
+            ("validation", parts.valid_item),
+            ("test", parts.test_item),
+        ):
+            if not (items_of >= 0).any():
+                raise InputError(
+                    f"nothing is left for the {name} of --split: it shares its times "
+                    "with later interactions, or training lacks its users or items; "
+                    "take a larger share, or give more interactions"
+                )
     if hold_out and not held.any():
         raise InputError(
             f"no user has {split.MIN_INTERACTIONS} distinct items of which two are "

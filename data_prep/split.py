@@ -273,13 +273,18 @@ def by_user(
     train = ~away[user]
     # What training lacks cannot be ranked, nor does it tell anything of a user.
     known = np.bincount(item[train], minlength=int(item.max()) + 1) > 0
-    valid_item, test_item = (
-        _of_users(users, who[known[item[last[who]]]], item, last)
-        for who in (chosen[:wanted], chosen[wanted:])
-    )
     history = ~train & known[item]
     history[last[chosen]] = False
+    can_be_ranked = known[item[last]] & (
+        np.bincount(user[history], minlength=users) > 0
+    )
+    valid_item, test_item = (
+        _of_users(users, who[can_be_ranked[who]], item, last)
+        for who in (chosen[:wanted], chosen[wanted:])
+    )
+    lost = chosen[~can_be_ranked[chosen]]
     cold = ~train & ~known[item]
+    cold[last[lost]] = True
     more = {
         "history_user": user[history],
         "history_item": item[history],

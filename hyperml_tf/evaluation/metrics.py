@@ -97,7 +97,8 @@ def summary_of_sets(
 
         nDCG@k = Σ_{r_j <= k} 1/log₂(r_j + 1)  /  Σ_{i <= min(n, k)} 1/log₂(i + 1)
 
-    over the ranks r_1 < … < r_n of a user's items (Järvelin & Kekäläinen 2002). HR@k
+    over the ranks r_1 < … < r_n of a user's items (Järvelin & Kekäläinen 2002); where
+    these share a place, the ranks that they have one after the other. HR@k
     is 1 if one of them is among the k best, the reciprocal rank that of the best one,
     and AUC the share of the other candidates below an item, averaged over the items.
 
@@ -150,7 +151,15 @@ def _by_user(users, ranks):
         users[order], return_inverse=True, return_counts=True
     )
     begin = np.cumsum(relevant) - relevant
-    return who, np.arange(len(who)) - begin[who] + 1, relevant, ranks[order], users
+    place = np.arange(len(who)) - begin[who] + 1
+    ranks = ranks[order]
+    # Relevant items that are tied share a mean rank: k places would hold more than k.
+    new = np.ones(len(who), bool)
+    new[1:] = (who[1:] != who[:-1]) | (ranks[1:] != ranks[:-1])
+    tie = np.cumsum(new) - 1
+    first, size = np.flatnonzero(new)[tie], np.bincount(tie)[tie]
+    ranks = ranks + (np.arange(len(who)) - first + 1) - (size + 1) / 2
+    return who, place, relevant, ranks, users
 
 
 def _mean_over(users):

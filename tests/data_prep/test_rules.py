@@ -140,6 +140,14 @@ def test_what_cannot_be_done_is_refused_in_one_line(prepare, flags, words):
     assert words in line
 
 
+def test_a_split_that_leaves_nothing_to_validate_is_refused(prepare):
+    frame = shop()
+    frame["time"] = frame["time"].clip(upper=120)  # a third is on the last day
+    result, _ = prepare(frame, "--split=time:0.1")
+    assert result.code == 2
+    assert "nothing is left for the validation of --split" in result.err
+
+
 def test_the_papers_datasets_keep_the_papers_rules(command):
     result = command("--dataset=ml1m", "--min_user=5")
     assert result.code == 2 and "the paper's datasets have the paper's rules" in (

@@ -240,3 +240,15 @@ def test_coverage_and_novelty_by_hand():
     assert metrics.novelty(shown, train, 4) == pytest.approx(1.0)
     # As if known to one.
     assert metrics.novelty(np.array([[3]]), train, 4) == pytest.approx(2.0)
+
+
+def test_relevant_items_that_are_tied_take_places_one_after_the_other():
+    # 15 relevant items among 15 + 4, all tied: each has the mean rank 10.
+    users, ranks, candidates = np.zeros(15, int), np.full(15, 10.0), np.array([19])
+    found = metrics.of_sets(users, ranks)
+    # Half of the 4 others come first, so that the relevant ones have ranks 3 to 17.
+    assert found["precision10"] == pytest.approx(8 / 10)
+    assert found["recall10"] == pytest.approx(8 / 15)
+    summary = metrics.summary_of_sets(users, ranks, candidates)
+    assert summary["mrr"] == pytest.approx(1 / 3)
+    assert summary["auc"] == pytest.approx(0.5) and summary["ndcg10"] < 1

@@ -98,8 +98,28 @@ def sentences(sources: Sources, dataset: str) -> list[str]:
         gains=formats.listed(gains) if gains else "",
         ahead=bool((tests["difference"] > 0).all()),
         for_whom=_for_whom(groups) if gains and len(groups) else "",
+        split=_split(sources, dataset),
+        rules=_rules(sources, dataset),
         **full,
     )
+
+
+def _split(sources: Sources, dataset: str) -> str:
+    """How `prepare` split the dataset; "" for the last two items of each user."""
+    return sources.stats.get(dataset, {}).get("split", "")
+
+
+def _rules(sources: Sources, dataset: str) -> str:
+    """What `prepare` was told to leave out of the table, in words."""
+    told = sources.stats.get(dataset, {}).get("rules") or {}
+    words = {
+        "min_rating": "rows with a rating below {:g} are left out",
+        "min_user": "users with fewer than {} items are left out",
+        "min_item": "items with fewer than {} users are left out",
+        "keep": "of repeated pairs the {} row is kept",
+    }
+    said = [words[name].format(told[name]) for name in words if name in told]
+    return formats.listed(said) if said else ""
 
 
 def _for_whom(groups: pd.DataFrame) -> str:
@@ -120,8 +140,9 @@ def announced(sources: Sources) -> list[str]:
         lines += sentences(sources, dataset)[:3]
         for run in sources.runs_of_group(_best(sources, dataset))[:1]:
             shown = sources.runs_dir.joinpath(*run.folder.parts[-4:])
-            lines.append(
-                f"To export it: python -m hyperml_tf.export --run={shown} "
-                f"--output=export/{dataset}"
-            )
+            export = f"hyperml_tf.export --run={shown} --output=export/{dataset}"
+            if _split(sources, dataset).startswith("user"):
+                # Nothing trained the rows of the users that are held out.
+                export = f"hyperml_tf.train --all_data --like={shown}"
+            lines.append(f"To export it: python -m {export}")
     return lines
