@@ -23,6 +23,8 @@ _SAMPLED_BLOCK = 256
 _FULL_BLOCK_BYTES = 64 * 2**20
 # Users known by their items alone: [64, 2,000, 64] float64 points are 66 MB.
 _HISTORIES_BLOCK = 64
+_IDS = tf.TensorSpec([None], tf.int32)
+_SCORES = tf.TensorSpec([None, None], tf.float64)
 
 
 class Ranking(NamedTuple):
@@ -121,14 +123,14 @@ def full(
             scores = traced.score_all(np.int32(block))
         else:
             scores = traced.score_histories(_histories(interactions, block))
-        better, tied, is_nan = traced.compare(scores, *arguments)
+        better, tied, is_nan = _compare(scores, *arguments)
         count = np.bincount(known_row, minlength=len(block))
         left = interactions.num_items - count
         rank = 1 + better.numpy() + tied.numpy() / 2
         ranks[start : start + block_size] = np.where(is_nan.numpy(), left, rank)
         candidates[start : start + block_size] = left
         if show and start < first:
-            best = traced.best(scores, *arguments[1:], np.int32(show)).numpy()
+            best = _best(scores, *arguments[1:], np.int32(show)).numpy()
             best[np.arange(best.shape[1]) >= left[:, np.newaxis]] = -1
             lines = shown[start : start + block_size]
             lines[:, : best.shape[1]] = best[: len(lines)]
@@ -223,8 +225,6 @@ class _Traced(NamedTuple):
     score: Callable[..., tf.Tensor]
     score_all: Callable[..., tf.Tensor]
     score_histories: Callable[..., tf.Tensor]
-    compare: Callable[..., tuple[tf.Tensor, ...]]
-    best: Callable[..., tf.Tensor]
 
 
 # A validation every epoch would trace them anew.
@@ -234,19 +234,15 @@ _TRACED: MutableMapping[Recommender, _Traced] = weakref.WeakKeyDictionary()
 def _traced(model: Recommender) -> _Traced:
     if model not in _TRACED:
         mine = weakref.proxy(model)  # else the entry would keep its own key
-        ids = tf.TensorSpec([None], tf.int32)
         lists = tf.TensorSpec([None, None], tf.int32)
-        scores = tf.TensorSpec([None, model.num_items], tf.float64)
 
         def traced(function: Callable, *signature: tf.TensorSpec) -> Callable:
             return tf.function(function, input_signature=signature, autograph=False)
 
         _TRACED[model] = _Traced(
-            traced(lambda u, items: mine.score(u[:, tf.newaxis], items), ids, lists),
-            traced(lambda users: _as_float64(mine.score_all(users)), ids),
+            traced(lambda u, items: mine.score(u[:, tf.newaxis], items), _IDS, lists),
+            traced(lambda users: _as_float64(mine.score_all(users)), _IDS),
             traced(lambda items: _as_float64(mine.score_histories(items)), lists),
-            traced(_compare, scores, ids, ids, ids),
-            traced(_best, scores, ids, ids, tf.TensorSpec([], tf.int32)),
         )
     return _TRACED[model]
 
@@ -255,6 +251,7 @@ def _as_float64(scores):
     return tf.cast(scores, tf.float64)
 
 
+@tf.function(input_signature=[_SCORES, _IDS, _IDS, _IDS], autograph=False)
 def _compare(scores, targets, known_row, known_item):
     """Items better than and tied with the target, known items taken off again."""
     target = tf.gather(scores, targets, batch_dims=1)
@@ -273,6 +270,9 @@ def _compare(scores, targets, known_row, known_item):
     return better, tied - 1, tf.math.is_nan(target)  # the target ties with itself
 
 
+@tf.function(
+    input_signature=[_SCORES, _IDS, _IDS, tf.TensorSpec([], tf.int32)], autograph=False
+)
 def _best(scores, known_row, known_item, k):
     """[B, k] the k best items, or as many as there are, of those that are not known."""
     index = tf.stack([known_row, known_item], axis=1)

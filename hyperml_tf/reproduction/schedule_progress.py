@@ -35,6 +35,8 @@ class ScheduleProgress:
                 pace.setdefault(kind, []).append((seconds, done))
             if not task.done:
                 left.append((kind, max(task.last_epoch - done, 0)))
+        if not left:
+            return 0.0
         if not pace:
             return None
         mean = {k: sum(s for s, _ in v) / sum(e for _, e in v) for k, v in pace.items()}

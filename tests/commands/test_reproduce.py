@@ -26,7 +26,7 @@ def test_reproduce_does_what_is_new_and_notices_a_changed_table(command, tmp_pat
         return done.stdout, set((tmp_path / "runs").rglob("metrics.json"))
 
     said, first = reproduce("--seeds=1")
-    assert "2 runs to do" in said and "ETA" in said and len(first) == 2
+    assert "2 runs to do" in said and "ETA 0 s" in said and len(first) == 2
     assert (tmp_path / "report" / "report.html").exists()
 
     said, more = reproduce("--seeds=2")  # what is finished is not done again
