@@ -10,7 +10,7 @@ import numpy as np
 from data_prep import split
 from data_prep.errors import InputError
 from data_prep.interactions import Interactions, index_ids
-from data_prep.rules import BY_TIME, BY_USER, LEAVE_ONE_OUT, Rules
+from data_prep.rules import BY_TIME, LEAVE_ONE_OUT, Rules
 from data_prep.sources import Paper
 
 # Named streams of one seed: a list never depends on how much another drew.
@@ -77,30 +77,10 @@ def build(
     time = None if time is None else time[one]
     duplicates = read - len(user)
     dropped = dict(rows.dropped)
-    filtered: dict[str, Any] = {"kind": "none"}
-    if min_user_interactions:
-        keep = split.users_with_at_least(user, min_user_interactions)
-        filtered = {"kind": "users", "min_interactions": min_user_interactions}
-        reason = f"user with fewer than {min_user_interactions} interactions"
-    elif k_core_near is not None:
-        k, keep, tried = split.nearest_k_core(
-            user,
-            item,
-            k_core_near.users,
-            k_core_near.items,
-            k_core_near.interactions,
-        )
-        filtered = {"kind": "k-core", "k": k, "tried": tried}
-        reason = f"outside the {k}-core"
-    elif rules.min_user or rules.min_item:
-        least = {"min_user": rules.min_user, "min_item": rules.min_item}
-        keep = split.core(user, item, *least.values())
-        filtered = {"kind": "core", **least}
-        reason = (
-            f"of users with fewer than {rules.min_user} items or items with fewer than "
-            f"{rules.min_item} users"
-        )
-    if filtered["kind"] != "none" and not keep.all():
+    filtered, keep, reason = _filter(
+        user, item, min_user_interactions, k_core_near, rules
+    )
+    if keep is not None and not keep.all():
         dropped[reason] = int(len(keep) - keep.sum())
         user, item, dated = user[keep], item[keep], dated[keep]
         time = None if time is None else time[keep]
@@ -114,33 +94,19 @@ def build(
         )
     children = np.random.SeedSequence(seed).spawn(len(_STREAMS))
     streams = dict(zip(_STREAMS, map(np.random.default_rng, children), strict=True))
-    if rules.split == BY_TIME:
-        assert time is not None
-        parts = split.by_time(user, item, time, dated, users, items, rules.fraction)
-    elif rules.split == BY_USER:
-        fraction, rng = rules.fraction, streams["users"]
-        parts = split.by_user(user, item, dated, users, fraction, rng)
-    else:
+    if not hold_out or rules.split == LEAVE_ONE_OUT:
         held_out = dated if hold_out else np.zeros(kept, bool)
         parts = split.leave_one_out(user, item, held_out, users)
-    held = parts.test_item >= 0
-    if rules.split != LEAVE_ONE_OUT:
-        for name, items_of in (
-            ("validation", parts.valid_item),
-            ("test", parts.test_item),
-        ):
-            if not (items_of >= 0).any():
-                raise InputError(
-                    f"nothing is left for the {name} of --split: it shares its times "
-                    "with later interactions, or training lacks its users or items; "
-                    "take a larger share, or give more interactions"
-                )
-    if hold_out and not held.any():
-        raise InputError(
-            f"no user has {split.MIN_INTERACTIONS} distinct items of which two are "
-            "dated, so nothing can be held out for evaluation; give more "
-            "interactions, or their times"
+    elif rules.split == BY_TIME:
+        assert time is not None
+        parts = split.by_time(user, item, time, dated, users, items, rules.fraction)
+    else:
+        parts = split.by_user(
+            user, item, dated, users, rules.fraction, streams["users"]
         )
+    if hold_out:
+        _refuse_empty(parts, rules)
+    held = parts.test_item >= 0
     arrays = {
         name: getattr(parts, name)
         for name in ("train_user", "train_item", "valid_item", "test_item")
@@ -173,6 +139,54 @@ def build(
         "seed": seed,
     }
     return Prepared(arrays, user_ids, item_ids, stats)
+
+
+def _filter(
+    user: np.ndarray,
+    item: np.ndarray,
+    min_user_interactions: int,
+    k_core_near: Paper | None,
+    rules: Rules,
+) -> tuple[dict[str, Any], np.ndarray | None, str]:
+    """What stats.json says of the filter, the rows that stay, why others do not."""
+    if min_user_interactions:
+        keep = split.users_with_at_least(user, min_user_interactions)
+        reason = f"user with fewer than {min_user_interactions} interactions"
+        filtered = {"kind": "users", "min_interactions": min_user_interactions}
+        return filtered, keep, reason
+    if k_core_near is not None:
+        published = k_core_near.users, k_core_near.items, k_core_near.interactions
+        k, keep, tried = split.nearest_k_core(user, item, *published)
+        return {"kind": "k-core", "k": k, "tried": tried}, keep, f"outside the {k}-core"
+    if rules.min_user or rules.min_item:
+        least = {"min_user": rules.min_user, "min_item": rules.min_item}
+        reason = (
+            f"of users with fewer than {rules.min_user} items or items with fewer than "
+            f"{rules.min_item} users"
+        )
+        return (
+            {"kind": "core", **least},
+            split.core(user, item, *least.values()),
+            reason,
+        )
+    return {"kind": "none"}, None, ""
+
+
+def _refuse_empty(parts: split.Split, rules: Rules) -> None:
+    for name, items in (("validation", parts.valid_item), ("test", parts.test_item)):
+        if (items >= 0).any():
+            continue
+        if rules.split == LEAVE_ONE_OUT:
+            raise InputError(
+                f"no user has {split.MIN_INTERACTIONS} distinct items of which two are "
+                "dated, so nothing can be held out for evaluation; give more "
+                "interactions, or their times"
+            )
+        raise InputError(
+            f"nothing is left for the {name} of --split: it shares its times with "
+            "later interactions, or training lacks its users or items; take a larger "
+            "share, or give more interactions"
+        )
 
 
 def _of_split(parts: split.Split, rules: Rules) -> dict[str, Any]:
