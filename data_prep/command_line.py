@@ -6,6 +6,7 @@ Results and progress go to stdout, warnings and errors to stderr, one a line.
 from __future__ import annotations
 
 import argparse
+import functools
 import io
 import logging as standard_logging
 import os
@@ -45,10 +46,13 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     """
     parser = _Parser(
         prog="data_prep.prepare",
+        usage="%(prog)s --dataset=KEY[,KEY] [FLAGS]",
         description="Turns a publisher's files, or any table of interactions, into "
         "a prepared folder DATA_DIR/KEY/.",
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=functools.partial(
+            argparse.RawDescriptionHelpFormatter, max_help_position=26, width=99
+        ),
         allow_abbrev=False,
     )
     flag = parser.add_argument

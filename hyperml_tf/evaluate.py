@@ -21,7 +21,7 @@ _DATA_DIR, _ = command_line.define_folders()
 def main() -> None:
     """Prints the metrics as JSON."""
     from hyperml_tf.evaluation import protocol
-    from hyperml_tf.training import finished
+    from hyperml_tf.training import finished, scoring
 
     config, data, run = finished.open_run(_RUN.value, _DATA_DIR.value)
     if not data.num_held_out:
@@ -30,10 +30,11 @@ def main() -> None:
             "on; score the run whose settings it has"
         )
     model = finished.restored(config, data, run)
-    rank = protocol.full if _FULL.value else protocol.sampled
-    ranking = rank(model, data, _SPLIT.value)
-    more = ranking.of_sets() if _FULL.value else {}
-    print(json.dumps(ranking.summary() | more, indent=1))
+    if _FULL.value:
+        found = scoring.in_catalogue(model, data, _SPLIT.value)[1]
+    else:
+        found = protocol.sampled(model, data, _SPLIT.value).summary()
+    print(json.dumps(found, indent=1))
 
 
 def run() -> None:

@@ -59,13 +59,13 @@ def score(
         return metrics
     begin = time.monotonic()
     test = protocol.sampled(model, interactions, "test")
-    test_full = protocol.full(model, interactions, "test", show=_SHOWN)
+    test_full, found = in_catalogue(model, interactions, "test")
     metrics |= {
         "evaluation_seconds": time.monotonic() - begin,
         "valid": protocol.sampled(model, interactions, "valid").summary(),
         "valid_full": protocol.full(model, interactions, "valid").summary(),
         "test": test.summary(),
-        "test_full": test_full.summary() | beyond(test_full, interactions),
+        "test_full": found,
     }
     board.write_selected(metrics)
     _save_array(run, "test_ranks.npy", test.ranks)
@@ -81,14 +81,17 @@ def score(
     return metrics
 
 
-def beyond(ranking: protocol.Ranking, data: Interactions) -> dict[str, float]:
-    """Metrics beside the paper's of a ranking of the catalogue, with what it shows."""
-    items, shown = data.num_items, ranking.shown
-    assert shown is not None
-    return {
+def in_catalogue(
+    model: Recommender, data: Interactions, split: str
+) -> tuple[protocol.Ranking, dict[str, float]]:
+    """The full ranking of a split, and its metrics, those beside the paper's too."""
+    ranking = protocol.full(model, data, split, show=_SHOWN)
+    assert ranking.shown is not None
+    return ranking, {
+        **ranking.summary(),
         **ranking.of_sets(),
-        "coverage10": coverage(shown, items),
-        "novelty10": novelty(shown, data.train_item, data.num_users),
+        "coverage10": coverage(ranking.shown, data.num_items),
+        "novelty10": novelty(ranking.shown, data.train_item, data.num_users),
     }
 
 

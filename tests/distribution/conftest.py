@@ -10,7 +10,7 @@ from hyperml_tf.training import runs, trainer
 from tests import synthetic
 
 #: 600 users of 256 numbers are two parts of 256 KiB and more; 240 items are one.
-SETTINGS = {"dim": 256, "batch_size": 53, "epochs": 40, "eval_every": 1}
+SETTINGS = {"dim": 256, "batch_size": 53, "epochs": 40, "eval_every": 1, "patience": 0}
 #: What a run by one process, or the resumed one, is compared at.
 EPOCHS = 4
 

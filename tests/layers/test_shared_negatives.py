@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from hyperml_tf.layers.history import KnownItems
 from hyperml_tf.layers.shared_negatives import (
-    KnownItems,
     SharedNegatives,
     SharedSoftmaxLoss,
 )
