@@ -105,10 +105,12 @@ def _values(runs: Sequence[Run], file: str) -> np.ndarray:
 
 
 def _counts(data: Interactions) -> dict[str, np.ndarray]:
-    """Training interactions [U] of each user, and of the user's held-out item."""
+    """Interactions [U] that each user is ranked by, and the held-out item has."""
     of_items = np.bincount(data.train_item, minlength=data.num_items)
     of_test = np.where(data.test_item >= 0, of_items[np.maximum(data.test_item, 0)], 0)
-    return {"user": np.diff(data.row_splits), "item": of_test}
+    of_users = np.diff(data.row_splits)
+    of_users = of_users + np.bincount(data.history_user, minlength=data.num_users)
+    return {"user": of_users, "item": of_test}
 
 
 def _quarters(
