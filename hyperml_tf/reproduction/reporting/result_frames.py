@@ -177,7 +177,7 @@ def best(results: Results) -> pd.DataFrame:
     for dataset, metric in itertools.product(results.datasets, rankings):
         sides = {
             "hyperml": results.row(dataset, "hyperml"),
-            "ball": results.best_hyperbolic(dataset),
+            "ball": results.best_hyperbolic(dataset, metric),
             "flat": results.best_euclidean(dataset, metric),
         }
         if sides["ball"] is None:  # reference rows alone: nothing is best
