@@ -310,6 +310,13 @@ def log_to(stream: TextIO) -> None:
     logger.addHandler(handler)
     # On a new machine it reports the fonts that it finds, by way of the root logger.
     standard_logging.getLogger("matplotlib").setLevel(standard_logging.WARNING)
+    standard_logging.getLogger("tensorflow").addFilter(_is_no_retracing)
+
+
+def _is_no_retracing(record: standard_logging.LogRecord) -> bool:
+    # A report traces each of its models once, which TensorFlow takes for one function
+    # that is traced again and again.
+    return "triggered tf.function retracing" not in record.getMessage()
 
 
 def _is_ours_or_warning(record: standard_logging.LogRecord) -> bool:
