@@ -14,7 +14,7 @@ from data_prep.rules import BY_TIME, LEAVE_ONE_OUT, Rules
 from data_prep.sources import Paper
 
 # Named streams of one seed: a list never depends on how much another drew.
-_STREAMS = ("valid_negatives", "test_negatives", "users")
+_STREAMS = ("valid_negatives", "test_negatives", "users", "ties")
 
 
 @dataclasses.dataclass
@@ -61,7 +61,15 @@ def build(
         dated = rows.time.is_valid().to_numpy()
         time = rows.time.fill_null(0).to_numpy()
     rows.time = None
-    order = split.chronological_order(user, time, dated)
+    children = np.random.SeedSequence(seed).spawn(len(_STREAMS))
+    streams = dict(zip(_STREAMS, map(np.random.default_rng, children), strict=True))
+    if rules.ties == "random" and time is None:
+        raise InputError(
+            "--ties=random needs times, and there are none; name their column with "
+            "--time_column="
+        )
+    ties = streams["ties"] if rules.ties == "random" else None
+    order = split.chronological_order(user, time, dated, ties)
     if rules.split != BY_TIME:
         time = None
     elif time is None:
@@ -92,8 +100,6 @@ def build(
             f"{users:,} users and {items:,} items are left of {read:,} rows "
             f"({_reasons(dropped, duplicates)}); at least 2 of each are needed"
         )
-    children = np.random.SeedSequence(seed).spawn(len(_STREAMS))
-    streams = dict(zip(_STREAMS, map(np.random.default_rng, children), strict=True))
     if not hold_out or rules.split == LEAVE_ONE_OUT:
         held_out = dated if hold_out else np.zeros(kept, bool)
         parts = split.leave_one_out(user, item, held_out, users)
@@ -134,7 +140,7 @@ def build(
         "rows_dropped": dropped,
         "short_negative_lists": int(short.sum()),
         "filter": filtered,
-        "tie_rule": split.TIE_RULE,
+        "tie_rule": split.TIE_RULE[rules.ties],
         **_of_split(parts, rules),
         "seed": seed,
     }

@@ -18,7 +18,7 @@ from typing import NoReturn
 from absl import logging
 
 from data_prep.errors import InputError
-from data_prep.rules import KEEP, LEAVE_ONE_OUT, Rules, parse_split
+from data_prep.rules import KEEP, LEAVE_ONE_OUT, TIES, Rules, parse_split
 from data_prep.sources import DATASETS, PAPER_KEYS
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
@@ -144,6 +144,13 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         help="this one of the rows of a repeated pair of user and item stays [first]",
     )
     flag(
+        "--ties",
+        choices=TIES,
+        default="file",
+        help="rows of a user with the same time are ordered as in the file, or at "
+        "random by --seed [file]",
+    )
+    flag(
         "--split",
         metavar="SPLIT",
         default=LEAVE_ONE_OUT,
@@ -162,7 +169,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         metavar="N",
         type=int,
         default=0,
-        help="the evaluation negatives are drawn with this seed [0]",
+        help="the evaluation negatives, and --ties=random, are drawn with this seed "
+        "[0]",
     )
     flag(
         "--allow_count_mismatch",
@@ -188,6 +196,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
             options.min_item,
             options.min_rating,
             *parse_split(options.split),
+            options.ties,
         )
     except InputError as error:
         parser.error(str(error))
@@ -228,8 +237,8 @@ def _problem(options: argparse.Namespace) -> str | None:
                 return f"--{name} goes with --table=FILE"
         if options.rules != Rules():
             return (
-                "--min_user, --min_item, --min_rating, --keep and --split go with "
-                "--table=FILE; the paper's datasets have the paper's rules"
+                "--min_user, --min_item, --min_rating, --keep, --ties and --split go "
+                "with --table=FILE; the paper's datasets have the paper's rules"
             )
     if options.rating_column is not None and options.min_rating is None:
         return "--rating_column goes with --min_rating=X"

@@ -10,6 +10,7 @@ from data_prep.errors import InputError
 
 LEAVE_ONE_OUT, BY_TIME, BY_USER = "leave_one_out", "time", "user"
 KEEP = ("first", "last")
+TIES = ("file", "random")
 _SPLIT = re.compile(f"({BY_TIME}|{BY_USER}):([0-9]*[.]?[0-9]+)")
 
 
@@ -27,6 +28,8 @@ class Rules:
             is the test, the share before it validation; or "user", a share of the
             users is tested whole and another validated.
         fraction: that share.
+        ties: what orders a user's rows of the same time, the "file" or, "random", a
+            permutation that is drawn from the seed.
     """
 
     keep: str = "first"
@@ -35,6 +38,7 @@ class Rules:
     min_rating: float | None = None
     split: str = LEAVE_ONE_OUT
     fraction: float = 0.0
+    ties: str = "file"
 
     def described(self) -> dict[str, Any] | None:
         """What is not as the paper has it, for stats.json; None: nothing."""

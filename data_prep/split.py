@@ -20,12 +20,16 @@ MIN_INTERACTIONS = 3
 # tens of MB. It fixes the use of the random stream, so it is not a setting.
 _USERS_AT_ONCE = 16384
 
-TIE_RULE = (
+_ORDER = (
     "rows of a user are ordered by time, undated rows before dated ones, equal "
-    "times in source order; a repeated (user, item) pair keeps the first row of "
+    "times {}; a repeated (user, item) pair keeps the first row of "
     "that order; last = test, penultimate = validation, if the user has at least "
     "three distinct items of which the last two are dated"
 )
+TIE_RULE = {
+    "file": _ORDER.format("in source order"),
+    "random": _ORDER.format("in an order drawn from the seed"),
+}
 
 
 @dataclasses.dataclass
@@ -49,7 +53,10 @@ class Split:
 
 
 def chronological_order(
-    user: np.ndarray, time: np.ndarray | None, dated: np.ndarray
+    user: np.ndarray,
+    time: np.ndarray | None,
+    dated: np.ndarray,
+    ties: np.random.Generator | None = None,
 ) -> np.ndarray:
     """Rows sorted by (user, undated first, time, source order).
 
@@ -58,6 +65,7 @@ def chronological_order(
         time: [N] integers or floats, any value where not dated; None if
             source order is time order.
         dated: bool [N].
+        ties: orders rows of the same time at random, not as in the source.
 
     Returns:
         int64 [N] indices of the rows.
@@ -66,9 +74,10 @@ def chronological_order(
     # without a time stay in source order.
     if time is None:
         return np.argsort(user, kind="stable")
+    last = () if ties is None else (ties.permutation(len(user)),)
     if dated.all():
-        return np.lexsort((time, user))
-    return np.lexsort((np.where(dated, time, 0), dated, user))
+        return np.lexsort((*last, time, user))
+    return np.lexsort((*last, np.where(dated, time, 0), dated, user))
 
 
 def one_of_each(user: np.ndarray, item: np.ndarray, keep: str) -> np.ndarray:

@@ -8,8 +8,8 @@ _INSTALLED = _PACKAGE / "run_configs"
 #: was installed from a wheel, beside it in a checkout.
 FOLDER = _INSTALLED if _INSTALLED.is_dir() else _PACKAGE.parent / "run_configs"
 
-# Endings of datasets whose held-out items are not the last in time.
-_ORDERS = ("file_order", "shuffled")
+# Endings of datasets of which other items are held out.
+_ORDERS = ("file_order", "shuffled", "random_ties")
 
 
 def base_of(dataset: str) -> str:

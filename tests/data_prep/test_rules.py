@@ -79,6 +79,29 @@ def test_a_repeated_pair_counts_when_it_was_first_or_last(prepare, keep, test_it
     assert data.item_ids[data.test_item[0]] == test_item
 
 
+def test_rows_of_the_same_time_can_be_in_a_random_order(prepare):
+    """Amazon's times are days, within which its files are in order of items' ids."""
+    frame = shop().sort_values(["user", "item"], ignore_index=True)
+    frame["time"] //= 60  # some rows of a user share their time
+    _, in_file_order = prepare(frame)
+    result, data = prepare(frame, "--ties=random")
+    assert result.code == 0, result.err
+    _, other = prepare(frame, "--ties=random", "--seed=1")
+    _, again = prepare(frame, "--ties=random", "--seed=0")
+    assert again.fingerprint == data.fingerprint
+    last = frame.groupby("user")["time"].max()
+    clock = frame.set_index(["user", "item"])["time"]
+    tests = []
+    for split in (in_file_order, data, other):
+        held_out = pairs(split, *split.held_out("test"))
+        assert held_out and all(clock[pair] == last[pair[0]] for pair in held_out)
+        tests.append(set(held_out))
+    assert tests[0] != tests[1] != tests[2]
+
+    result, _ = prepare(frame, "--ties=random", "--time_column=none")
+    assert result.code == 2 and "--ties=random needs times" in result.err
+
+
 def test_a_split_by_time_goes_through_to_metrics_of_sets(prepare):
     frame = shop()
     result, data = prepare(frame, "--split=time:0.2")
