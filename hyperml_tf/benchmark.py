@@ -8,12 +8,12 @@ both kernels), `shared_products` (the matrix products alone of a softmax step),
 `pipeline`, `ranking`, `retrieval` (by distance), `retrieval_product` (by the score of
 Hyperbolic MF), `latency`, `preparation`; and where --run names a finished run,
 `exactness`, its exact retrieval against the sort of all scores, and `retrieval_run`.
+`--only=cost` says what the finished runs of --runs_dir took.
 """
 
 import functools
 import json
 import os
-import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -42,6 +42,9 @@ _RUN = flags.DEFINE_string(
 _DATA_DIR = flags.DEFINE_string(
     "data_dir", "data", "Prepared datasets are read from this folder."
 )
+_RUNS_DIR = flags.DEFINE_string(
+    "runs_dir", "runs", "What the runs of this folder took is read."
+)
 _HERE = flags.DEFINE_string("here", None, "This one name is measured, in this process.")
 
 
@@ -65,6 +68,7 @@ def main() -> int:
                     f"--dropout={_DROPOUT.value}",
                     *([f"--run={_RUN.value}"] if _RUN.value else []),
                     f"--data_dir={_DATA_DIR.value}",
+                    f"--runs_dir={_RUNS_DIR.value}",
                 ],
                 stdout=subprocess.PIPE,
                 text=True,
@@ -94,7 +98,7 @@ def _names() -> list[str]:
 
 
 def _measure(name: str, rows: int) -> None:
-    from hyperml_tf.reproduction import speed
+    from hyperml_tf.reproduction import costs, speed
     from hyperml_tf.serving import measure
     from hyperml_tf.serving.saved_model import INDEXES
     from hyperml_tf.training import environment
@@ -119,6 +123,7 @@ def _measure(name: str, rows: int) -> None:
         "preparation": lambda: speed.preparation(rows),
         "exactness": lambda: [_of_run(measure.exactness)],
         "retrieval_run": lambda: [_of_run(measure.retrieval_of)],
+        "cost": lambda: costs.of_runs(_RUNS_DIR.value),
     }
     if name not in measures:
         raise InputError(f"{name!r} is not measured; one of: {', '.join(measures)}")
@@ -133,8 +138,8 @@ def _measure(name: str, rows: int) -> None:
         "ms_per_step": None,
     }
     for line in measures[name]():
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        measured = {"name": name, **common, "peak_rss_mb": round(peak), **line}
+        peak = runtime.peak_memory_mb()
+        measured = {"name": name, **common, "peak_rss_mb": peak, **line}
         print(json.dumps(measured | {key: machine[key] for key in kept}), flush=True)
 
 

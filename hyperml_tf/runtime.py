@@ -1,4 +1,4 @@
-"""The settings of TensorFlow's C++ runtime, which hold for a whole process.
+"""A whole process: the settings of TensorFlow's C++ runtime, and its memory.
 
 They are the business of a program, not of a library: the commands make them, and
 importing this package makes none of them. `set_environment` comes before TensorFlow is
@@ -6,6 +6,24 @@ imported, the others before its first operation.
 """
 
 import os
+import pathlib
+import re
+
+
+def peak_memory_mb(process: int | str = "self") -> int | None:
+    """The largest resident set of a process so far, in MiB, where Linux counts it.
+
+    `getrusage` would count what the process that it was forked from had.
+
+    Args:
+        process: its number.
+    """
+    try:
+        status = pathlib.Path(f"/proc/{process}/status").read_text(errors="replace")
+    except OSError:
+        return None
+    found = re.search(r"VmHWM:\s+(\d+)", status)
+    return int(found[1]) // 1024 if found else None
 
 
 def set_environment() -> None:

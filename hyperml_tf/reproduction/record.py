@@ -15,7 +15,7 @@ import pandas as pd
 from hyperml_tf.errors import InputError
 from hyperml_tf.files import write_atomically
 from hyperml_tf.progress import duration
-from hyperml_tf.reproduction import config_files, schedule, schedule_progress
+from hyperml_tf.reproduction import config_files, costs, schedule, schedule_progress
 from hyperml_tf.training import configuration as configs
 from hyperml_tf.training.run_folder import Run
 
@@ -162,13 +162,13 @@ def write(path: pathlib.Path, rows: pd.DataFrame) -> None:
 def estimate(tasks: Sequence[schedule.Task], jobs: int) -> str:
     """One line: how many runs and epochs, and how long they should take.
 
-    The seconds per epoch are the record's for the same dataset and model. Runs that
-    the record knows nothing about are counted, not guessed.
+    The seconds per epoch are the record's for the same dataset and model, or those of
+    `costs`. Runs that neither knows anything about are counted, not guessed.
     """
     rows = read()
     rows = rows[rows["epochs"] > 0]
     pace = (rows["seconds"] / rows["epochs"]).groupby([rows["dataset"], rows["model"]])
-    median = pace.median().to_dict()
+    median = costs.pace(costs.read()) | pace.median().to_dict()
     seconds, unknown = 0.0, 0
     for task in tasks:
         known = median.get((task.run.dataset, task.run.model))

@@ -5,7 +5,6 @@ second and per CPU second: the second is what to compare on a machine that is sh
 """
 
 import pathlib
-import re
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,7 @@ import pandas as pd
 import tensorflow as tf
 import tf_keras as keras
 
+from hyperml_tf import runtime
 from hyperml_tf.data.interactions import Interactions
 from hyperml_tf.data.triplets import BATCHES_PER_CHUNK, TripletSampler
 from hyperml_tf.evaluation import protocol
@@ -109,23 +109,13 @@ def preparation(rows: int) -> list[dict]:
             stderr=subprocess.DEVNULL,
         ) as process:
             while process.poll() is None:
-                peak = max(peak, _peak_kib(process.pid))
+                peak = max(peak, runtime.peak_memory_mb(process.pid) or 0)
                 time.sleep(0.01)
         seconds = time.perf_counter() - begin
     if process.returncode:
         raise RuntimeError(f"data_prep.prepare ended with {process.returncode}")
     line = {"name": "preparation", "interactions": len(order)}
-    return [{**line, "seconds": round(seconds, 2), "peak_rss_mb": peak // 1024}]
-
-
-def _peak_kib(pid: int) -> int:
-    """A process's peak memory. `getrusage` would count its fork from this one."""
-    try:
-        status = pathlib.Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return 0
-    found = re.search(r"VmHWM:\s+(\d+)", status)
-    return int(found[1]) if found else 0
+    return [{**line, "seconds": round(seconds, 2), "peak_rss_mb": peak}]
 
 
 def training(key: str, rows: int, dim: int, batch: int, dropout: float) -> list[dict]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from absl import logging
 
+from hyperml_tf import runtime
 from hyperml_tf.data.interactions import Interactions
 from hyperml_tf.evaluation import protocol
 from hyperml_tf.evaluation.metrics import coverage, novelty
@@ -61,11 +62,12 @@ def score(
     test = protocol.sampled(model, interactions, "test")
     test_full, found = in_catalogue(model, interactions, "test")
     metrics |= {
-        "evaluation_seconds": time.monotonic() - begin,
         "valid": protocol.sampled(model, interactions, "valid").summary(),
         "valid_full": protocol.full(model, interactions, "valid").summary(),
         "test": test.summary(),
         "test_full": found,
+        "evaluation_seconds": time.monotonic() - begin,
+        "peak_memory_mb": runtime.peak_memory_mb(),
     }
     board.write_selected(metrics)
     _save_array(run, "test_ranks.npy", test.ranks)

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -156,12 +157,15 @@ class Training:
 
     def _build_model(self, start: Callable[[Recommender], None] | None) -> None:
         self.model_seed, self.sampler_seed = seeds(self.run.seed)
+        begin = time.monotonic()
         with self.distribution.scope():
             self.model = factory.build_model(
                 self.config, self.interactions, self.model_seed
             )
         if start:
             start(self.model)
+        if not self.config.definition.trains:  # by `adapt`, as it is built
+            self.standing.seconds.assign(time.monotonic() - begin)
 
     def _fit(self, board: Board) -> None:
         """Does the steps that are left, and restores the best weights at the end."""

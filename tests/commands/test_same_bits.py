@@ -23,8 +23,8 @@ pytestmark = pytest.mark.slow
 
 KILLS = int(os.environ.get("HYPERML_KILLS", "4"))
 EPOCHS, EVAL_EVERY = 24, 3
-#: What says when, not what.
-CLOCKS = {"seconds", "evaluation_seconds"}
+#: What says when and on what, not what.
+CLOCKS = {"seconds", "evaluation_seconds", "peak_memory_mb"}
 
 
 @pytest.fixture(scope="module")
