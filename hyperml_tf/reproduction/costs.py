@@ -14,9 +14,10 @@ _NAME = "cost"  # of the lines
 Line = dict[str, Any]
 
 
-def read(path: pathlib.Path = FOLDER / "benchmarks.jsonl") -> list[Line]:
-    """The recorded lines of `of_runs`."""
-    lines = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+def read(folder: pathlib.Path = FOLDER) -> list[Line]:
+    """The lines of `of_runs` that `benchmarks.jsonl` of the record's folder has."""
+    text = (folder / "benchmarks.jsonl").read_text(encoding="utf-8")
+    lines = map(json.loads, text.splitlines())
     return [line for line in lines if line["name"] == _NAME]
 
 

@@ -10,10 +10,11 @@ from typing import Any
 
 import pandas as pd
 
-from hyperml_tf.reproduction import record, searches
+from hyperml_tf.reproduction import costs, record, searches
 from hyperml_tf.reproduction.reporting import (
     committed,
     comparisons,
+    cost_frame,
     formats,
     groups,
     in_use,
@@ -54,6 +55,9 @@ class Facts(Findings):
             tables.noted("searches", searched),
             tables.noted("datasets", result_frames.table1(self.datasets)),
             self._speed_table(),
+            tables.noted(
+                "costs", cost_frame.of_datasets(results, costs.read(path.parent))
+            ),
             in_use.fold_in(path.parent),
             in_use.start_from(path.parent),
         ]
