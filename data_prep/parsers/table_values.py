@@ -12,7 +12,6 @@ from collections.abc import Callable
 from decimal import Decimal
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -170,6 +169,8 @@ def _dates_from_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
     # in silence at 2262, those of pandas are missing there.
     encoded = _whole(column).dictionary_encode()
     text = encoded.dictionary
+    import pandas as pd  # half of what --help would wait for
+
     parsed = pd.to_datetime(
         pd.Series(text.to_pylist(), dtype=object),
         format="ISO8601",

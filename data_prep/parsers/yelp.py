@@ -7,7 +7,6 @@ positive; a date that is none counts as no time.
 
 from __future__ import annotations
 
-import pandas as pd
 import pyarrow as pa
 
 from data_prep.archives import Inputs
@@ -30,6 +29,8 @@ def _seconds(dates: pa.ChunkedArray) -> pa.ChunkedArray:
     try:
         return dates.cast(pa.timestamp("s")).cast(pa.int64())
     except pa.ArrowInvalid:  # an odd one among them
+        import pandas as pd  # half of what --help would wait for
+
         parsed = pd.to_datetime(
             dates.to_pandas(), format="ISO8601", utc=True, errors="coerce"
         )
