@@ -15,6 +15,7 @@ import tensorflow as tf
 from hyperml_tf.data.interactions import Interactions
 from hyperml_tf.errors import InputError
 from hyperml_tf.evaluation import metrics
+from hyperml_tf.evaluation.screened import Screen
 from hyperml_tf.models.base import Recommender
 
 # Users scored at a time: [256, 101, 64] floats are 7 MB; the block of the full
@@ -114,23 +115,33 @@ def full(
     if len(interactions.history_user):
         block_size = min(block_size, _HISTORIES_BLOCK)
     traced = _traced(model)
+
+    def scores_of(block: np.ndarray) -> tf.Tensor:
+        if len(interactions.history_user):
+            return traced.score_histories(_histories(interactions, block))
+        return traced.score_all(np.int32(block))
+
+    screen = None if show else _screen(model, interactions)
     for start in range(0, len(users), block_size):
         block = users[start : start + block_size]
-        known_row, known_item = known.of(block)
         mine = items[start : start + block_size]
-        arguments = [np.int32(each) for each in (mine, known_row, known_item)]
-        if not len(interactions.history_user):
-            scores = traced.score_all(np.int32(block))
+        known_row, known_item = (each.astype(np.int32) for each in known.of(block))
+        left = interactions.num_items - np.bincount(known_row, minlength=len(block))
+        if screen:
+            better, unsure = screen.count(block, mine, known_row, known_item)
+            rank = 1.0 + better
+            if unsure.any():
+                again = block[unsure]
+                rank[unsure] = _ranks(
+                    scores_of(again), mine[unsure], known.of(again), left[unsure]
+                )
         else:
-            scores = traced.score_histories(_histories(interactions, block))
-        better, tied, is_nan = _compare(scores, *arguments)
-        count = np.bincount(known_row, minlength=len(block))
-        left = interactions.num_items - count
-        rank = 1 + better.numpy() + tied.numpy() / 2
-        ranks[start : start + block_size] = np.where(is_nan.numpy(), left, rank)
+            scores = scores_of(block)
+            rank = _ranks(scores, mine, (known_row, known_item), left)
+        ranks[start : start + block_size] = rank
         candidates[start : start + block_size] = left
         if show and start < first:
-            best = _best(scores, *arguments[1:], np.int32(show)).numpy()
+            best = _best(scores, known_row, known_item, np.int32(show)).numpy()
             best[np.arange(best.shape[1]) >= left[:, np.newaxis]] = -1
             lines = shown[start : start + block_size]
             lines[:, : best.shape[1]] = best[: len(lines)]
@@ -141,6 +152,26 @@ def full(
         more_ranks=ranks[first:],
         shown=shown if show else None,
     )
+
+
+def _screen(model: Recommender, interactions: Interactions) -> Screen | None:
+    """What counts in float32; None where scores are no products of vectors."""
+    if len(interactions.history_user):
+        return None
+    points = model.retrieval_points()
+    return Screen(points) if points and points.measure.is_product else None
+
+
+def _ranks(
+    scores: tf.Tensor,
+    targets: np.ndarray,
+    known: tuple[np.ndarray, np.ndarray],
+    left: np.ndarray,
+) -> np.ndarray:
+    """Ranks [B] of the targets by scores [B, I]; last, of those left, where NaN."""
+    pairs = (each.astype(np.int32) for each in (targets, *known))
+    better, tied, is_nan = _compare(scores, *pairs)
+    return np.where(is_nan.numpy(), left, 1 + better.numpy() + tied.numpy() / 2)
 
 
 class _Known:

@@ -248,10 +248,14 @@ def shared_products(
 
 
 def ranking(rows: int, dim: int, batch: int) -> list[dict]:
-    """Both rankings of every user by HyperML, CML and MF-BPR."""
+    """Both rankings of every user by HyperML, CML and MF-BPR.
+
+    And, as `ranking/products`, the float32 products alone of all users and items: what
+    the ranking in the full catalogue is to be held against.
+    """
     del batch
     data = synthetic(rows)
-    lines = []
+    lines = [_all_products(data, dim)]
     for key in ("hyperml", "cml", "mf_bpr"):
         config = configs.for_model(key, "synthetic", training={"dim": dim})
         model = factory.build_model(configs.resolve(config), data, 0)
@@ -268,6 +272,24 @@ def ranking(rows: int, dim: int, batch: int) -> list[dict]:
                 }
             )
     return lines
+
+
+def _all_products(data: Interactions, dim: int) -> dict:
+    rng = np.random.default_rng(0)
+    sizes = (256, dim + 2), (data.num_items, dim + 2)  # a lift adds two coordinates
+    users, items = (rng.normal(size=size).astype(np.float32) for size in sizes)
+    multiply = tf.function(lambda u, v: tf.matmul(u, v, transpose_b=True))
+    multiply(users, items)
+    wall, cpu = time.perf_counter(), time.process_time()
+    for _ in range(0, data.num_users, len(users)):
+        multiply(users, items)
+    return {
+        "name": "ranking/products",
+        "users": data.num_users,
+        "items": data.num_items,
+        "seconds": time.perf_counter() - wall,
+        "cpu_seconds": time.process_time() - cpu,
+    }
 
 
 def _seconds(rank: Callable, model: Recommender, data: Interactions):
