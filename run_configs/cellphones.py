@@ -19,8 +19,8 @@ PAPER = {
 TRAINING = {"epochs": 1200, "patience": 3}  # until validation stops improving
 
 # Chosen on validation, seed 0, by successive halving to epoch 300 (`searches.csv`):
-# MF-BPR and CML each the best of 12, CML (WARP) of 7, at d 64, batch 512 and Adam. + and
-# Hyperbolic MF likewise of 6, at d 128, with the hardest of up to 10 negatives.
+# MF-BPR and CML each the best of 12, CML (WARP) of 7, at d 64, batch 512 and Adam. +
+# and Hyperbolic MF likewise of 6, at d 128, with the hardest of up to 10 negatives.
 _BEYOND = {"dim": 128, "negatives": 5, "negative_choice": "hardest"}
 # Not searched here: what MLP's search on Games chose, with NCF's three layers.
 _POINTWISE = {
@@ -59,7 +59,14 @@ CHOSEN = {
         "eval_every": 5,
         "patience": 10,
     },
-    "hyperml+": _BEYOND | {"c": 2.0},
+    "hyperml+": _BEYOND
+    | {
+        "c": 2.0,
+        "learning_rate": 0.001,
+        "distortion_weight": 0.1,
+        "margin": 0.5,
+        "dropout": 0.5,
+    },
     "cml+": _BEYOND | {"learning_rate": 0.001, "dropout": 0.4, "norm_penalty": 0.1},
     "mf_bpr+": {
         "dim": 128,
