@@ -55,7 +55,10 @@ class RowSet {
   }
 
   // The gradient of row `id`; `first` says that nothing was added to it yet.
-  float* Gradient(int32_t id, bool* first) {
+  float* Gradient(int32_t id, bool* first) { return gradient(Place(id, first)); }
+
+  // The place of row `id`; `first` says that it is new.
+  int32_t Place(int32_t id, bool* first) {
     size_t at = Home(id);
     while (cells_[at].id != id && cells_[at].id >= 0) at = Next(at);
     *first = cells_[at].id < 0;
@@ -63,7 +66,7 @@ class RowSet {
       cells_[at] = {id, size_};
       ids_[size_++] = id;
     }
-    return gradient(cells_[at].place);
+    return cells_[at].place;
   }
 
   bool Has(int32_t id) const {
@@ -91,6 +94,41 @@ class RowSet {
   std::vector<Cell> cells_;  // open addressing, at most half full
   std::vector<int32_t> ids_;
   std::vector<float> gradients_;
+};
+
+// Which gradients of a batch are whose: the distinct rows of one table, in order of
+// first appearance, and the numbers of each one's gradients, in order of appearance.
+class RowLists {
+ public:
+  // At most `most` rows; gradients have numbers below `gradients`.
+  RowLists(int64_t most, int64_t gradients)
+      : rows_(most, 0), first_(most), last_(most), next_(gradients) {}
+
+  void Clear() { rows_.Clear(); }
+
+  // Row `id` has the gradient with this number.
+  void Add(int32_t id, int32_t gradient) {
+    bool fresh;
+    const int32_t place = rows_.Place(id, &fresh);
+    next_[gradient] = -1;
+    if (fresh) {
+      first_[place] = gradient;
+    } else {
+      next_[last_[place]] = gradient;
+    }
+    last_[place] = gradient;
+  }
+
+  bool Has(int32_t id) const { return rows_.Has(id); }
+  int32_t size() const { return rows_.size(); }
+  int32_t id(int32_t place) const { return rows_.id(place); }
+  int32_t first(int32_t place) const { return first_[place]; }
+  // The next gradient of the same row; negative after the last.
+  int32_t next(int32_t gradient) const { return next_[gradient]; }
+
+ private:
+  RowSet rows_;
+  std::vector<int32_t> first_, last_, next_;
 };
 
 }  // namespace

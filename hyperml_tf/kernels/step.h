@@ -80,7 +80,20 @@ class Trainer {
                      int64_t ahead, int64_t step, float learning_rate) = 0;
 };
 
+class Team;
+
+// As `Trainer`, by the threads of a team: the same bits whatever their number. Not for
+// LRML, whose memory has a gradient of every triplet.
+class TeamTrainer {
+ public:
+  virtual ~TeamTrainer() = default;
+
+  virtual Terms Step(const Tables& tables, const Triplets& triplets, int64_t batch,
+                     int64_t ahead, int64_t step, float learning_rate, Team& team) = 0;
+};
+
 std::unique_ptr<Trainer> NewTrainer(const Settings& settings);
+std::unique_ptr<TeamTrainer> NewTeamTrainer(const Settings& settings);
 // Those of LRML and of CML with rank weights, which NewTrainer hands on to.
 std::unique_ptr<Trainer> NewRelationalTrainer(const Settings& settings);
 std::unique_ptr<Trainer> NewRankedTrainer(const Settings& settings);

@@ -8,11 +8,13 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "buffers.h"
 #include "ids.h"
 #include "step.h"
+#include "team.h"
 #include "tensorflow/core/framework/op.h"
 #include "tensorflow/core/framework/op_kernel.h"
 #include "tensorflow/core/framework/shape_inference.h"
@@ -105,6 +107,9 @@ Settings ReadSettings(tf::OpKernelConstruction* context, absl::Status* status) {
   return settings;
 }
 
+// Fewer are done before another thread has heard of them.
+constexpr int kTripletsPerWorker = 512;
+
 class StepsOp : public tf::OpKernel {
  public:
   explicit StepsOp(tf::OpKernelConstruction* context) : OpKernel(context) {
@@ -125,7 +130,11 @@ class StepsOp : public tf::OpKernel {
     OP_REQUIRES(context, num_slots == wanted,
                 absl::InvalidArgumentError(absl::StrCat(
                     "this optimizer has ", wanted, " slots, got ", num_slots)));
-    trainer_ = NewTrainer(settings_);
+    if (WantsTeam(context)) {
+      team_trainer_ = NewTeamTrainer(settings_);
+    } else {
+      trainer_ = NewTrainer(settings_);
+    }
     buffers_.resize(num_tables_ * (1 + per_table_));
   }
 
@@ -186,25 +195,56 @@ class StepsOp : public tf::OpKernel {
     tf::Tensor* terms;
     OP_REQUIRES_OK(context, context->allocate_output(0, {steps, 3}, &terms));
     auto out = terms->matrix<float>();
+    const std::shared_ptr<Team> team = NewTeam(context);
     for (int64_t s = 0; s < steps; ++s) {
       const int64_t at = s * batch_size, left = count - at;
       const Triplets triplets{user.flat<int32_t>().data() + at,
                               pos_item.flat<int32_t>().data() + at,
                               neg_item.flat<int32_t>().data() + at * candidates,
                               candidates};
-      const Terms means = trainer_->Step(tables, triplets, std::min(batch_size, left),
-                                         left, first_step + s, learning_rate);
+      const int64_t batch = std::min(batch_size, left), step = first_step + s;
+      const Terms means =
+          team_trainer_
+              ? team_trainer_->Step(tables, triplets, batch, left, step, learning_rate,
+                                    *team)
+              : trainer_->Step(tables, triplets, batch, left, step, learning_rate);
       out(s, 0) = means.total;
       out(s, 1) = means.pull_push;
       out(s, 2) = means.distortion;
     }
+    team->End();
   }
 
  private:
+  // Whether a step is enough work for more than one of TensorFlow's threads.
+  bool WantsTeam(tf::OpKernelConstruction* context) const {
+    auto* threads = context->device()->tensorflow_cpu_worker_threads();
+    return settings_.model != Model::kLRML && threads->num_threads > 1 &&
+           settings_.batch_size >= 2 * kTripletsPerWorker;
+  }
+
+  // As many of these threads as have enough to do, this one included. One that gets to
+  // help when all is done finds so, and goes.
+  std::shared_ptr<Team> NewTeam(tf::OpKernelContext* context) const {
+    auto* threads = context->device()->tensorflow_cpu_worker_threads();
+    const int most = settings_.batch_size / kTripletsPerWorker;
+    const int workers = team_trainer_ ? std::min(most, threads->num_threads) : 1;
+    auto team = std::make_shared<Team>(workers);
+    const auto leader = std::this_thread::get_id();
+    for (int worker = 1; worker < workers; ++worker) {
+      threads->workers->Schedule([team, worker, leader] {
+        // A pool that is full does at once what it is given.
+        if (std::this_thread::get_id() != leader) team->Help(worker);
+      });
+    }
+    return team;
+  }
+
   Settings settings_;
   int num_tables_, per_table_;
   std::mutex mutex_;
   std::unique_ptr<Trainer> trainer_;
+  std::unique_ptr<TeamTrainer> team_trainer_;  // one of the two
   std::vector<float*> buffers_;  // those that were asked to lie in huge pages
 };
 

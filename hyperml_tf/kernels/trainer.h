@@ -111,6 +111,37 @@ class TrainerOf final : public Trainer {
             static_cast<float>(distortion * share)};
   }
 
+  // Loss of triplet i alone, and the gradients of its rows, [roles, D].
+  Terms One(const Tables& parameters, const Triplets& triplets, int64_t i, int64_t ahead,
+            float share, uint64_t masks, int32_t* ids, float* gradients) {
+    const Table &users = parameters.users, &items = parameters.items;
+    const int64_t candidates = triplets.candidates;
+    const int64_t later = std::min(i + kTripletsAhead, ahead - 1);
+    Prefetch(Row(users, triplets.user[later]), dim());
+    Prefetch(Row(items, triplets.pos_item[later]), dim());
+    for (int64_t k = 0; k < candidates; ++k) {
+      Prefetch(Row(items, triplets.neg_item[later * candidates + k]), dim());
+    }
+    const int32_t* negatives = triplets.neg_item + i * candidates;
+    ids[kUser] = triplets.user[i], ids[kPos] = triplets.pos_item[i];
+    ids[kNeg] = *negatives;
+    float weight = 1;
+    if constexpr (kKind == Kind::kRanked) {
+      ids[kNeg] = Ranked(Row(users, ids[kUser]), Row(items, ids[kPos]), items, negatives,
+                         candidates, &weight);
+    } else if (candidates > 1) {
+      ids[kNeg] = Hardest(Row(users, ids[kUser]), items, negatives, candidates);
+    }
+    const float* rows[kRoles] = {Row(users, ids[kUser]), Row(items, ids[kPos]),
+                                 Row(items, ids[kNeg])};
+    Terms terms = Gradients(rows, share * weight, masks + kRoles * i * kGolden64);
+    std::copy_n(Scratch(kGradient, 0), kRoles * dim(), gradients);
+    if constexpr (kKind == Kind::kRanked) {
+      terms = {weight * terms.total, weight * terms.pull_push, 0};
+    }
+    return terms;
+  }
+
  private:
   enum Buffer { kKeep, kMasked, kPoint, kGradient };
 

@@ -55,6 +55,38 @@ class Updater {
     }
   }
 
+  // Moves the rows at places [begin, end) of a set by the sums of their gradients, of
+  // which `gradients` has D numbers each; the sums take the place of the first.
+  void UpdateSome(const Table& table, const RowLists& rows, float* gradients,
+                  int32_t begin, int32_t end, int64_t step, float rate) {
+    const int slots = SlotsOf(settings_.optimizer);
+    rate = Corrected(rate, step);
+    for (int32_t i = begin; i < end; ++i) {
+      const int64_t later = int64_t{rows.id(std::min(i + kRowsAhead, end - 1))};
+      for (int k = 0; k < slots; ++k) Prefetch(table.slots[k] + later * dim(), dim());
+      float* gradient = gradients + int64_t{rows.first(i)} * dim();
+      for (int32_t g = rows.next(rows.first(i)); g >= 0; g = rows.next(g)) {
+        const float* more = gradients + int64_t{g} * dim();
+#pragma omp simd
+        for (int j = 0; j < dim(); ++j) gradient[j] += more[j];
+      }
+      MoveRow(table, rows.id(i), gradient, rate);
+    }
+  }
+
+  // Moves the rows of [begin, end) that have no gradient, as dense Adam does.
+  void UpdateOthers(const Table& table, const RowLists& rows, int64_t begin, int64_t end,
+                    int64_t step, float rate) {
+    rate = Corrected(rate, step);
+    for (int64_t id = begin; id < end; ++id) {
+      if (rows.Has(id)) continue;
+      const int64_t offset = id * dim();
+      float* x = table.rows + offset;
+      Move(x, none_.data(), table.slots[0] + offset, table.slots[1] + offset, rate);
+      Retract(x);
+    }
+  }
+
   // Moves all of a dense variable of N D numbers, D at a time.
   void UpdateAll(const Table& table, const float* gradient, int64_t step, float rate) {
     rate = Corrected(rate, step);
@@ -65,6 +97,21 @@ class Updater {
 
  private:
   int dim() const { return kDim ? kDim : settings_.dim; }
+
+  // Moves one row by its gradient, Riemannian where the model's rows lie in the ball.
+  void MoveRow(const Table& table, int64_t id, float* gradient, float rate) {
+    const int64_t offset = id * dim();
+    float* x = table.rows + offset;
+    if (settings_.model == Model::kHyperML && settings_.rescale) {
+      // Eq. 14.
+      const float a = std::max(1 - settings_.c * Dot<kDim>(x, x, dim()), kBallMargin);
+      const float scale = Square(a / 2);
+#pragma omp simd
+      for (int j = 0; j < dim(); ++j) gradient[j] *= scale;
+    }
+    Move(x, gradient, table.slots[0] + offset, table.slots[1] + offset, rate);
+    Retract(x);
+  }
 
   // Adam's bias correction.
   float Corrected(float rate, int64_t step) const {
