@@ -99,6 +99,8 @@ class Updater {
   int dim() const { return kDim ? kDim : settings_.dim; }
 
   // Moves one row by its gradient, Riemannian where the model's rows lie in the ball.
+  // `Update` does the same in its own words: another text there would let the compiler
+  // order its sums otherwise, and move the last bits of every run.
   void MoveRow(const Table& table, int64_t id, float* gradient, float rate) {
     const int64_t offset = id * dim();
     float* x = table.rows + offset;
