@@ -21,8 +21,8 @@ TRAINING = {"epochs": 1200, "patience": 3}  # until validation stops improving
 # Chosen on validation, seed 0, by successive halving to epoch 300 (`searches.csv`):
 # MF-BPR and CML each the best of 12, LRML of 6, CML (WARP) of 7, at d 64, batch 512 and
 # Adam. HyperML's are the defaults: the best of the search of 12, and a second, fall
-# behind them by epoch 1,200. HyperTS has them too. + and Hyperbolic MF likewise of 6, at
-# d 128, with the hardest of up to 10 negatives.
+# behind them by epoch 1,200. HyperTS has them too. + and Hyperbolic MF likewise of 6,
+# at d 128, with the hardest of up to 10 negatives.
 _BEYOND = {"dim": 128, "negatives": 5, "negative_choice": "hardest"}
 # Not searched here: what MLP's search on Games chose, with NCF's three layers.
 _POINTWISE = {
