@@ -17,9 +17,10 @@ import pathlib
 import signal
 import subprocess
 import sys
+import traceback
 import weakref
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
 
 from hyperml_tf import runtime
 from hyperml_tf.errors import RunError
@@ -91,7 +92,7 @@ def _serve() -> None:
             answer: int | None = os.fork()
             if not answer:
                 _become(request, of_runs)
-                program.run()
+                _run_and_end(program.run)
         else:
             wait = 0 if request.get("wait") else os.WNOHANG
             ended, status = os.waitpid(request["ended"], wait)
@@ -108,6 +109,26 @@ def _become(request: dict[str, Any], on_interrupt: Any) -> None:
     os.close(log)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     sys.argv = [sys.argv[1].rpartition(".")[2], *request["arguments"]]
+
+
+def _run_and_end(run: Callable[[], Any]) -> NoReturn:
+    """Runs the program and ends this process as it asks to.
+
+    Without Python's own end: there a fork that was interrupted in a step has been seen
+    to wait for ever, for threads of TensorFlow.
+    """
+    code: Any = 0
+    try:
+        run()
+    except SystemExit as end:
+        code = end.code
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os._exit(code if isinstance(code, int) else int(code is not None))
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def test_what_ends_badly_leaves_the_server_to_the_next(server, data_dir, tmp_pat
     (line,) = log.read_text().splitlines()
     assert line.startswith("train: ") and "run_configs/no.py" in line
 
-    endless = flags(data_dir, tmp_path, 10**6)
+    endless = flags(data_dir, tmp_path, 10**5)
     killed, ended = (server.start([*endless, f"--seed={s}"], log) for s in (1, 2))
     os.kill(killed, signal.SIGKILL)
     end_of(server, killed)
@@ -74,3 +74,12 @@ def test_a_server_that_is_gone_is_named():
     server._server.kill()
     with pytest.raises(RunError, match="starts runs has ended with -9"):
         server.start([], "log")
+
+
+def test_a_run_ends_whatever_python_waits_for_at_its_end(tmp_path):
+    server = ForkServer("tests.reproduction.endless_exit")
+    for code in ("0", "3"):
+        begin = time.monotonic()
+        end_of(server, server.start([code], tmp_path / "log"))
+        assert time.monotonic() - begin < 60
+    assert (tmp_path / "log").read_text() == "0\n3\n"
