@@ -6,8 +6,9 @@ What is measured, each in a process of its own so that `peak_rss_mb` is its own:
 training, one model at a time (`fit/…` with sampling, `step/…` on ready-made triplets,
 both kernels), `shared_products` (the matrix products alone of a softmax step),
 `pipeline`, `ranking`, `retrieval` (by distance), `retrieval_product` (by the score of
-Hyperbolic MF), `latency`, `preparation`; and where --run names a finished run,
-`exactness`, its exact retrieval against the sort of all scores, and `retrieval_run`.
+Hyperbolic MF), `latency`, `preparation`, `export`, `documents`; and where --run names a
+finished run, `exactness`, its exact retrieval against the sort of all scores, and
+`retrieval_run`.
 `--only=cost` says what the finished runs of --runs_dir took.
 """
 
@@ -93,6 +94,8 @@ def _names() -> list[str]:
         "retrieval_product",
         "latency",
         "preparation",
+        "export",
+        "documents",
         *(["exactness", "retrieval_run"] if _RUN.value else []),
     ]
 
@@ -121,6 +124,8 @@ def _measure(name: str, rows: int) -> None:
         "retrieval_product": lambda: [measure.retrieval_by_product(rows, dim)],
         "latency": lambda: [measure.latency(rows, dim, index=i) for i in INDEXES],
         "preparation": lambda: speed.preparation(rows),
+        "export": lambda: [measure.export(rows, dim, index=i) for i in INDEXES],
+        "documents": lambda: speed.documents(rows),
         "exactness": lambda: [_of_run(measure.exactness)],
         "retrieval_run": lambda: [_of_run(measure.retrieval_of)],
         "cost": lambda: costs.of_runs(_RUNS_DIR.value),

@@ -118,6 +118,19 @@ def preparation(rows: int) -> list[dict]:
     return [{**line, "seconds": round(seconds, 2), "peak_rss_mb": peak}]
 
 
+def documents(rows: int) -> list[dict]:
+    """All documents of the repository, from the record."""
+    from hyperml_tf.reproduction.reporting import documents, facts
+
+    del rows
+    begin = time.perf_counter()
+    pages = documents.rendered(facts.Facts())
+    seconds = round(time.perf_counter() - begin, 2)
+    return [
+        {"name": "documents", "rows": None, "pages": len(pages), "seconds": seconds}
+    ]
+
+
 def training(key: str, rows: int, dim: int, batch: int, dropout: float) -> list[dict]:
     """`fit` of a model with sampling, and on ready-made triplets, by every kernel."""
     data = synthetic(rows)

@@ -270,6 +270,31 @@ def latency(
     }
 
 
+def export(items: int, dim: int = 64, index: str = "exact") -> dict:
+    """Seconds and size of the export of a model of 1,000 users.
+
+    Args:
+        items: I.
+        dim: D.
+        index: of `saved_model.INDEXES`.
+    """
+    model, data = _as_trained(*clustered_points(1000, items, dim, seed=0))
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = pathlib.Path(temporary, "model")
+        begin = time.perf_counter()
+        saved_model.export(model, data, folder, index)
+        seconds = time.perf_counter() - begin
+        files = (file for file in folder.rglob("*") if file.is_file())
+        size = sum(file.stat().st_size for file in files)
+    return {
+        "name": f"export_{index}",
+        "rows": items,
+        "dim": dim,
+        "seconds": round(seconds, 2),
+        "megabytes": round(size / 1e6, 1),
+    }
+
+
 def _as_trained(users: np.ndarray, items: np.ndarray) -> tuple[HyperML, Interactions]:
     """A model with these points, and a dataset of 20 random items per user."""
     rng = np.random.default_rng(0)

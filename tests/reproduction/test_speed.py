@@ -57,6 +57,11 @@ def test_preparation_is_measured_in_its_own_process():
     assert 20 < line["peak_rss_mb"] < 400
 
 
+def test_documents_are_measured():
+    (line,) = speed.documents(100)
+    assert line["pages"] > 5 and line["seconds"] > 0
+
+
 @pytest.mark.slow
 def test_the_command_prints_and_records_json_lines(tmp_path):
     record = tmp_path / "benchmarks.jsonl"
