@@ -97,5 +97,7 @@ def test_the_measurements_run(points):
     line = measure.retrieval_by_product(items=3000, dim=16, queries=200, batch=50)
     assert line["scann_recall10"] >= 0.95 and line["name"] == "retrieval_product"
     for index in ("exact", "scann"):
+        made = measure.export(items=3000, dim=16, index=index)
+        assert made["name"] == f"export_{index}" and made["megabytes"] > 0.1
         line = measure.latency(items=3000, dim=16, calls=50, index=index)
         assert 0 < line["p50_ms"] <= line["p99_ms"]
