@@ -5,6 +5,7 @@ import pathlib
 
 import numpy as np
 import tensorflow as tf
+import threadpoolctl
 from scipy.linalg import lapack
 
 from hyperml_tf.errors import InputError
@@ -22,7 +23,7 @@ class EASE(ItemItemRecommender):
 
         W_ij = -P_ij / P_jj for i ≠ j,  P = (XᵀX + λ Id)⁻¹        Steck 2019, Eq. 8
 
-    Deterministic on one machine with one number of BLAS threads.
+    Deterministic on one machine.
 
     Args:
         num_users: U.
@@ -54,9 +55,12 @@ class EASE(ItemItemRecommender):
         # Column-major, so that LAPACK works in place.
         gram = (together.T @ together).toarray(order="F")
         gram[np.diag_indices_from(gram)] += self.l2
-        factor, failed = lapack.dpotrf(gram, lower=1, overwrite_a=1, clean=0)
-        if not failed:
-            inverse, failed = lapack.dpotri(factor, lower=1, overwrite_c=1)
+        # The same bits on every run of a machine. And with 18,000 items, dpotrf of
+        # SciPy's OpenBLAS 0.3.28 crashes on two threads (as OpenBLAS issue 352 has it).
+        with threadpoolctl.threadpool_limits(1, user_api="blas"):
+            factor, failed = lapack.dpotrf(gram, lower=1, overwrite_a=1, clean=0)
+            if not failed:
+                inverse, failed = lapack.dpotri(factor, lower=1, overwrite_c=1)
         if failed:
             raise InputError(
                 f"{interactions.name}: XᵀX + λ is not positive definite in float64 "

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 import tensorflow as tf
+import threadpoolctl
 
 from hyperml_tf.errors import InputError
 from hyperml_tf.models import ease, item_knn
@@ -97,6 +98,20 @@ def test_ease_takes_its_weights_block_by_block(rng):
     np.fill_diagonal(expected, 0)
     got = ease._weights_of(np.asfortranarray(np.tril(inverse)))
     np.testing.assert_allclose(got, expected, rtol=1e-6, atol=1e-6)
+
+
+def test_ease_inverts_on_one_thread(data, monkeypatch):
+    """More threads of OpenBLAS end in a segmentation fault where items are many."""
+    threads = []
+
+    def counted(*arguments, of=ease.lapack.dpotrf, **options):
+        blas = threadpoolctl.threadpool_info()
+        threads.extend(b["num_threads"] for b in blas if b["user_api"] == "blas")
+        return of(*arguments, **options)
+
+    monkeypatch.setattr(ease.lapack, "dpotrf", counted)
+    EASE(USERS, ITEMS).adapt(data)
+    assert threads and set(threads) == {1}
 
 
 def test_ease_refuses_what_does_not_fit_by_name_and_size():
