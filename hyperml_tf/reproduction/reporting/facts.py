@@ -92,6 +92,21 @@ class Facts(Findings):
         words = {"paper": "the paper has"}
         return "; ".join(f"{words.get(order, order)} {v}" for order, v in values)
 
+    def means(self, dataset: str, name: str, **settings: Any) -> str:
+        """nDCG@10 and HR@10 of the configuration of a row that has these settings."""
+        (found,) = (
+            group
+            for group in self.results.groups
+            if (group.dataset, str(group.name)) == (dataset, name)
+            and settings.items() <= group.config.items()
+        )
+        return " and ".join(formats.percent(found.mean(m)) for m in formats.METRICS)
+
+    def printed(self, dataset: str, name: str) -> str:
+        """The paper's."""
+        published = self.results.published(dataset, name)
+        return " and ".join(formats.percent(published[m]) for m in formats.METRICS)
+
     def dataset_count(self, dataset: str, field: str) -> str:
         """A count of a prepared dataset."""
         return f"{self.datasets[dataset][field]:,}"
