@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "data": {"errors"},
     "models": {"errors", "geometry", "layers", "optimizers", "data"},
     "kernels": {"errors", "files", "geometry", "optimizers", "models"},
-    "evaluation": {"errors", "data", "models"},
+    "evaluation": {"errors", "geometry", "data", "models"},
     "serving": {"errors", "files", "geometry", "data", "models"},
 }
 _LIBRARY = set(MAY_IMPORT)

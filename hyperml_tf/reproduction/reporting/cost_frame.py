@@ -16,7 +16,7 @@ _KINDS = ("recorded", "dry run")
 
 
 def of_datasets(results: Results, lines: Sequence[costs.Line]) -> pd.DataFrame:
-    """A row for each dataset of the paper, and their sum.
+    """A row for each dataset of the paper on which a model was trained, and their sum.
 
     The hours of a recorded dataset are those of its runs. Of another they are the
     measured seconds of an epoch times the epochs of its configuration, if patience
@@ -44,7 +44,7 @@ def _of_dataset(
         if of == dataset
     }
     seconds = {Name(line["model"]): _seconds(line) for line in measured} or recorded
-    if not seconds:
+    if not any(DEFINITIONS[name.model].trains for name in seconds):
         return None
     each = {
         name: value * (SEEDS if DEFINITIONS[name.model].trains else 1) / 3600

@@ -20,6 +20,7 @@ def test_recorded_runs_and_dry_runs_add_up():
             ("games", Name("hyperml")): group(300, 420),
             ("games", Name("hyperml", True)): group(720),
             ("games", Name("popularity")): group(0),
+            ("clothing", Name("popularity")): group(0),  # nothing is trained
             ("mine", Name("hyperml")): group(1e6),  # not of the paper
         }
     )
@@ -30,6 +31,7 @@ def test_recorded_runs_and_dry_runs_add_up():
          "seconds_once": 90.0, "peak_rss_mb": 900},
     ]  # fmt: skip
     frame = cost_frame.of_datasets(recorded, lines).set_index("where")
+    assert list(frame.index) == ["Yelp", "Games", "Together"]
     games, yelp = frame.loc["Games"], frame.loc["Yelp"]
     assert (games["kind"], games["runs"]) == ("recorded", 11)
     assert games["hours"] == pytest.approx(5 * (360 + 720) / 3600)
