@@ -16,7 +16,8 @@ PAPER = {
     "hyperts": (0.29933, 0.43532),
 }
 
-TRAINING = {"epochs": 1200, "patience": 3}  # until validation stops improving
+# Until validation stops improving; that of HyperML still rises at 1,200.
+TRAINING = {"epochs": 1200, "patience": 3}
 
 # Chosen on validation, seed 0, by successive halving to epoch 300 (`searches.csv`):
 # MF-BPR and CML each the best of 12, LRML of 6, CML (WARP) of 7, at d 64, batch 512 and

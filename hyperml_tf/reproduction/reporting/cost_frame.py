@@ -46,21 +46,23 @@ def _of_dataset(
     seconds = {Name(line["model"]): _seconds(line) for line in measured} or recorded
     if not any(DEFINITIONS[name.model].trains for name in seconds):
         return None
-    each = {
-        name: value * (SEEDS if DEFINITIONS[name.model].trains else 1) / 3600
-        for name, value in seconds.items()
-    }
+    each = {name: value * _runs(name) / 3600 for name, value in seconds.items()}
     slowest = max(each, key=lambda name: each[name])
     return {
         "dataset": dataset,
         "where": paper.dataset_title(dataset),
         "kind": _KINDS[bool(measured)],
-        "runs": sum(SEEDS if DEFINITIONS[name.model].trains else 1 for name in each),
+        "runs": sum(map(_runs, each)),
         "hours": sum(each.values()),
         "slowest": slowest.title,
         "slowest_hours": each[slowest],
         "peak_mb": max((line["peak_rss_mb"] for line in measured), default=None),
     }
+
+
+def _runs(name: Name) -> int:
+    """A model that is not trained by gradient has one."""
+    return SEEDS if DEFINITIONS[name.model].trains else 1
 
 
 def _seconds(line: costs.Line) -> float:
