@@ -29,20 +29,21 @@ REGISTER_OP("HypermlShuffle")
       return absl::OkStatus();
     });
 
-// Words of W bits in a uint64_t.
+// Blocks of two words of W bits, in a Block of at least 2W.
+template <typename Block>
 class Simon {
  public:
   Simon(const uint32_t (&key)[3], int word_bits)
-      : bits_(word_bits), mask_((uint64_t{1} << word_bits) - 1) {
+      : bits_(word_bits), mask_((Block{1} << word_bits) - 1) {
     for (int i = 0; i < 3; ++i) keys_[i] = key[i] & mask_;
     // The schedule's constant, with the first bit of its sequence z.
-    const uint64_t constant = (0xFFFFFFFCu ^ 1) & mask_;
+    const Block constant = (0xFFFFFFFCu ^ 1) & mask_;
     keys_[3] = constant ^ keys_[0] ^ Left(keys_[2], bits_ - 3) ^
                Left(keys_[2], bits_ - 4);
   }
 
-  uint64_t Encrypt(uint64_t block) const {
-    uint64_t left = (block >> bits_) & mask_, right = block & mask_;
+  Block Encrypt(Block block) const {
+    Block left = (block >> bits_) & mask_, right = block & mask_;
     for (int i = 0; i < 4; i += 2) {
       left ^= Round(right) ^ keys_[i];
       right ^= Round(left) ^ keys_[i + 1];
@@ -51,16 +52,47 @@ class Simon {
   }
 
  private:
-  uint64_t Left(uint64_t x, int by) const {
+  Block Left(Block x, int by) const {
     return (x << by | x >> (bits_ - by)) & mask_;
   }
 
-  uint64_t Round(uint64_t x) const { return (Left(x, 1) & Left(x, 8)) ^ Left(x, 2); }
+  Block Round(Block x) const { return (Left(x, 1) & Left(x, 8)) ^ Left(x, 2); }
 
   const int bits_;
-  const uint64_t mask_;
-  uint64_t keys_[4];
+  const Block mask_;
+  Block keys_[4];
 };
+
+// Where indices in [0, last] go, walked together, so that a processor's vectors are
+// full: those that land beyond `last` move up and walk on.
+template <typename Block>
+void Walk(const Simon<Block>& simon, Block last, const int64_t* index, int64_t count,
+          int64_t* shuffled) {
+  constexpr int64_t kTogether = 512;
+  Block walked[kTogether];
+  int32_t place[kTogether];
+  for (int64_t begin = 0; begin < count; begin += kTogether) {
+    int64_t left = std::min(kTogether, count - begin);
+    for (int32_t i = 0; i < left; ++i) {
+      walked[i] = index[begin + i];
+      place[i] = i;
+    }
+    while (left > 0) {
+#pragma omp simd
+      for (int64_t i = 0; i < left; ++i) walked[i] = simon.Encrypt(walked[i]);
+      int64_t outside = 0;
+      for (int64_t i = 0; i < left; ++i) {
+        const Block at = walked[i];
+        const int32_t whose = place[i];
+        shuffled[begin + whose] = at;  // for good, if it is inside
+        walked[outside] = at;
+        place[outside] = whose;
+        outside += at > last;
+      }
+      left = outside;
+    }
+  }
+}
 
 class ShuffleOp : public tf::OpKernel {
  public:
@@ -85,14 +117,15 @@ class ShuffleOp : public tf::OpKernel {
     const uint64_t last = max_index, size = std::max<uint64_t>(last, 1);
     int block_bits = static_cast<int>(std::ceil(std::log2(static_cast<double>(size))));
     block_bits = std::max(block_bits + block_bits % 2, 16);
-    const Simon simon({static_cast<uint32_t>(key(0)), static_cast<uint32_t>(key(1)),
-                       static_cast<uint32_t>(key(2))},
-                      block_bits / 2);
-    for (int64_t i = 0; i < index.size(); ++i) {
-      uint64_t walked = simon.Encrypt(index(i));
-      while (walked > last) walked = simon.Encrypt(walked);
-      shuffled(i) = walked;
-    }
+    const uint32_t keys[] = {static_cast<uint32_t>(key(0)),
+                             static_cast<uint32_t>(key(1)),
+                             static_cast<uint32_t>(key(2))};
+    const auto walk = [&](auto word) {
+      using Block = decltype(word);
+      Walk<Block>(Simon<Block>(keys, block_bits / 2), last, index.data(), index.size(),
+                  shuffled.data());
+    };
+    block_bits <= 32 ? walk(uint32_t{}) : walk(uint64_t{});
   }
 };
 

@@ -15,7 +15,8 @@
 namespace hyperml {
 namespace {
 
-// Slots are fetched so many rows early, see trainer.h.
+// Rows and slots are fetched so many rows early, see trainer.h. A row has been read for
+// its gradient, but a batch may have pushed it out of the cache since.
 constexpr int kRowsAhead = 8;
 
 // Moves rows by the optimizer, and brings them back to where the model's rows lie.
@@ -31,6 +32,7 @@ class Updater {
     rate = Corrected(rate, step);
     for (int32_t i = 0; i < rows.size(); ++i) {
       const int64_t later = int64_t{rows.id(std::min(i + kRowsAhead, rows.size() - 1))};
+      Prefetch(table.rows + later * dim(), dim());
       for (int k = 0; k < slots; ++k) Prefetch(table.slots[k] + later * dim(), dim());
       const int64_t offset = int64_t{rows.id(i)} * dim();
       float* x = table.rows + offset;
@@ -63,6 +65,7 @@ class Updater {
     rate = Corrected(rate, step);
     for (int32_t i = begin; i < end; ++i) {
       const int64_t later = int64_t{rows.id(std::min(i + kRowsAhead, end - 1))};
+      Prefetch(table.rows + later * dim(), dim());
       for (int k = 0; k < slots; ++k) Prefetch(table.slots[k] + later * dim(), dim());
       float* gradient = gradients + int64_t{rows.first(i)} * dim();
       for (int32_t g = rows.next(rows.first(i)); g >= 0; g = rows.next(g)) {
