@@ -11,6 +11,7 @@ from hyperml_tf.files import write_atomically
 from hyperml_tf.reproduction import record
 from hyperml_tf.reproduction.reporting import (
     comparisons,
+    curvature,
     figures,
     illustrations,
     own,
@@ -86,6 +87,9 @@ def _write_record(sources: Sources, path: pathlib.Path) -> None:
     known = known.convert_dtypes().reset_index()
     order = known["dataset"].map(paper.dataset_order)
     _write_csv(counts, known.iloc[order.argsort()])
+    beside = path.with_name(curvature.FILE)
+    trees = curvature.measured(curvature.read(beside), sources.stats, sources.data_dir)
+    _write_csv(beside, trees)
     logging.info("%s: %d runs", path, len(sources.rows))
 
 

@@ -15,6 +15,7 @@ from hyperml_tf.reproduction.reporting import (
     committed,
     comparisons,
     cost_frame,
+    curvature,
     formats,
     groups,
     in_use,
@@ -45,6 +46,7 @@ class Facts(Findings):
         self.strata = comparisons.read_table(
             path.with_name("groups.csv"), strata.COLUMNS
         )
+        self.hyperbolicity = curvature.read(path.with_name(curvature.FILE))
         counts = pd.read_csv(path.with_name("datasets.csv"))
         self.datasets = {row["dataset"]: row for row in counts.to_dict("records")}
         lines = path.with_name("benchmarks.jsonl").read_text().splitlines()
@@ -54,6 +56,7 @@ class Facts(Findings):
             *tables.of_results(results, significance),
             tables.noted("searches", searched),
             tables.noted("datasets", result_frames.table1(self.datasets)),
+            tables.noted("curvature", curvature.gains(results, self.hyperbolicity)),
             self._speed_table(),
             tables.noted(
                 "costs", cost_frame.of_datasets(results, costs.read(path.parent))
@@ -67,7 +70,17 @@ class Facts(Findings):
     @property
     def shown(self) -> pictures.Shown:
         """What pictures are drawn from."""
-        return pictures.Shown(self.results, self.strata, self.benchmarks)
+        return pictures.Shown(
+            self.results, self.strata, self.benchmarks, self.hyperbolicity
+        )
+
+    def tree_likeness(self) -> str:
+        """Spearman's rank correlation of δ with what HyperML gains over CML."""
+        frame = self.tables["curvature"].frame.dropna(subset=["ndcg10_0"])
+        ranks = frame[["delta", "ndcg10_0"]].rank()
+        return f"{ranks.corr().iloc[0, 1]:+.1f} over {len(frame)} datasets".replace(
+            "-", "\N{MINUS SIGN}"
+        )
 
     def _speed_table(self) -> Table:
         frame = pictures.speeds(self.benchmarks)

@@ -96,6 +96,10 @@ def _given(write: Callable[..., str]) -> Callable[..., str]:
     return lambda first, *others: BLANK if absent(first) else write(first, *others)
 
 
+def _spread_of_fraction(mean: Any, std: Any) -> str:
+    return BLANK if absent(mean) else f"{mean:.2f} ± {std:.2f}"
+
+
 #: Kind of a column -> what writes it, and which fields it takes of those that it names.
 KINDS: dict[str, tuple[Callable[..., str], str]] = {
     "text": (plain, "{0}"),
@@ -109,6 +113,7 @@ KINDS: dict[str, tuple[Callable[..., str], str]] = {
     "interval": (interval, "{0} {1}"),
     "p": (probability, "{0}"),
     "one_digit": (_given(lambda value: f"{value:.1f}"), "{0}"),
+    "fraction": (_spread_of_fraction, "{0} {0}_std"),
     "two_digits": (_given(lambda value: f"{value:.2f}"), "{0}"),
     "of_metric": (_given(lambda v, name: f"{percent(v, 3)} ({name})"), "{0} {1}"),
     "named": (_given(lambda v, name: f"{percent(v)} ({name})"), "{0} {1}"),

@@ -4,7 +4,7 @@ import json
 import pathlib
 
 from hyperml_tf.reproduction import FOLDER
-from hyperml_tf.reproduction.reporting import figures, paper, pictures
+from hyperml_tf.reproduction.reporting import curvature, figures, paper, pictures
 from hyperml_tf.reproduction.reporting.figures import Figure
 from hyperml_tf.reproduction.reporting.sources import Sources
 
@@ -13,7 +13,12 @@ def drawn(sources: Sources, folder: pathlib.Path) -> dict[str, list[Figure]]:
     """The figures by section of the page; only groups and convergence for one's own."""
     found = {"groups": _picture(sources, folder, "groups")}
     if sources.of_paper:
-        sections = {"overview": "paper", "sweeps": "sweeps", "speed": "speed"}
+        sections = {
+            "overview": "paper",
+            "sweeps": "sweeps",
+            "variants": "curvature",
+            "speed": "speed",
+        }
         found |= {k: _picture(sources, folder, name) for k, name in sections.items()}
     return found | {"convergence": _convergence(sources, folder)}
 
@@ -48,6 +53,7 @@ def _picture(sources: Sources, folder: pathlib.Path, name: str) -> list[Figure]:
         sources.results,
         sources.strata[of_results],
         [json.loads(line) for line in benchmarks],
+        curvature.read(FOLDER / curvature.FILE),
     )
     drawing = pictures.PICTURES[name][0](shown, pictures.THEMES["light"])
     if drawing is None:

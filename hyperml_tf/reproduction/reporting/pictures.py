@@ -15,7 +15,13 @@ from matplotlib.ticker import MaxNLocator
 
 from hyperml_tf.files import replacing
 from hyperml_tf.reproduction import FOLDER
-from hyperml_tf.reproduction.reporting import figures, formats, paper, result_frames
+from hyperml_tf.reproduction.reporting import (
+    curvature,
+    figures,
+    formats,
+    paper,
+    result_frames,
+)
 from hyperml_tf.reproduction.reporting.groups import Results
 
 #: Okabe & Ito's colours (2008), which colour-blind readers can tell apart.
@@ -66,11 +72,13 @@ class Shown(NamedTuple):
         results: grouped runs.
         strata: rows of `strata`.
         benchmarks: lines of `benchmarks.jsonl`.
+        hyperbolicity: rows of `curvature.read`.
     """
 
     results: Results
     strata: pd.DataFrame
     benchmarks: list[dict[str, Any]]
+    hyperbolicity: pd.DataFrame
 
 
 def _style(theme: Mapping[str, str]) -> dict[str, Any]:
@@ -187,6 +195,12 @@ def swept(shown: Shown, theme: Mapping[str, str]) -> Drawing | None:
     return drawing
 
 
+def curved(shown: Shown, theme: Mapping[str, str]) -> Drawing | None:
+    """What curvature gains beside how like a tree a dataset's items lie."""
+    frame = curvature.gains(shown.results, shown.hyperbolicity)
+    return curvature.draw(frame, RANKINGS, theme)
+
+
 def speeds(benchmarks: list[dict[str, Any]]) -> pd.DataFrame:
     """Triplets a CPU second by rows: ours and peers', from one session."""
     peers = [line for line in benchmarks if line["name"] == "peer/c"]
@@ -258,6 +272,7 @@ PICTURES: dict[str, tuple[Callable[..., Drawing | None], str]] = {
     "paper": (against_paper, "svg"),
     "groups": (by_group, "svg"),
     "sweeps": (swept, "svg"),
+    "curvature": (curved, "svg"),
     "speed": (speed, "svg"),
     "disk": (disk, "png"),
 }

@@ -126,7 +126,7 @@ def test_the_sweep_figure_shows_what_the_table_holds():
         ("hyperml", "d", 0, 0.34, {"config": {"c": 4.0}}),
     )  # fmt: skip
     found = results(table)
-    shown = pictures.Shown(found, pd.DataFrame(), [])
+    shown = pictures.Shown(found, pd.DataFrame(), [], pd.DataFrame())
     drawing = pictures.swept(shown, pictures.THEMES["light"])
     ndcg, hr = drawing.axes
     lines = {container.get_label(): container.lines[0] for container in ndcg.containers}
