@@ -5,10 +5,10 @@ python -m hyperml_tf.benchmark --rows=10000,31000,140000,1000000 --threads=1
 What is measured, each in a process of its own so that `peak_rss_mb` is its own:
 training, one model at a time (`fit/…` with sampling, `step/…` on ready-made triplets,
 both kernels), `shared_products` (the matrix products alone of a softmax step),
-`pipeline`, `ranking`, `retrieval` (by distance), `retrieval_product` (by the score of
-Hyperbolic MF), `latency`, `preparation`, `export`, `documents`; and where --run names a
-finished run, `exactness`, its exact retrieval against the sort of all scores, and
-`retrieval_run`.
+`retrieval_task` (a softmax step of TensorFlow Recommenders), `pipeline`, `ranking`,
+`retrieval` (by distance), `retrieval_product` (by the score of Hyperbolic MF),
+`latency`, `preparation`, `export`, `documents`; and where --run names a finished run,
+`exactness`, its exact retrieval against the sort of all scores, and `retrieval_run`.
 `--only=cost` says what the finished runs of --runs_dir took.
 """
 
@@ -88,6 +88,7 @@ def _names() -> list[str]:
     return [
         *speed.TRAINED,
         "shared_products",
+        "retrieval_task",
         "pipeline",
         "ranking",
         "retrieval",
@@ -101,7 +102,7 @@ def _names() -> list[str]:
 
 
 def _measure(name: str, rows: int) -> None:
-    from hyperml_tf.reproduction import costs, speed
+    from hyperml_tf.reproduction import costs, speed, speed_peers
     from hyperml_tf.serving import measure
     from hyperml_tf.serving.saved_model import INDEXES
     from hyperml_tf.training import environment
@@ -118,6 +119,7 @@ def _measure(name: str, rows: int) -> None:
             for key in speed.TRAINED
         },
         "shared_products": lambda: speed.shared_products(rows, dim, batch),
+        "retrieval_task": lambda: speed_peers.retrieval_task(rows, dim, batch),
         "pipeline": lambda: speed.pipeline(rows, dim, batch),
         "ranking": lambda: speed.ranking(rows, dim, batch),
         "retrieval": lambda: [measure.retrieval(rows, dim)],

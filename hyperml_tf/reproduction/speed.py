@@ -155,15 +155,27 @@ def _training(data, key, kernel, ready, dim, batch, dropout) -> Iterator[dict]:
     else:
         sampler = TripletSampler(data, 0, negatives, fused.compiled(kernel))
         stream = sampler.dataset(batch, 0, used == "fused")
+    step = "step" if ready else "fit"
+    line = of_fit(model, stream, calls, steps, batch * negatives)
+    yield {"name": f"{step}/{key}/{used}", "dropout": dropout, **line}
+
+
+def of_fit(
+    model: keras.Model, stream: tf.data.Dataset, calls: int, steps: int, batch: int
+) -> dict:
+    """Rates of Keras's `fit`, medians over epochs.
+
+    Args:
+        model: compiled.
+        stream: what it is fitted to.
+        calls: elements of the stream in an epoch.
+        steps: steps in an epoch.
+        batch: triplets of a step.
+    """
     clock = _Clock()
     model.fit(stream, steps_per_epoch=calls, epochs=10**6, callbacks=[clock], verbose=0)
-    triplets = steps * batch * negatives
-    rates = tuple(
-        triplets / float(np.median(spans)) for spans in zip(*clock.spans, strict=True)
-    )
-    step = "step" if ready else "fit"
-    line = _as_line(rates, batch * negatives)
-    yield {"name": f"{step}/{key}/{used}", "dropout": dropout, **line}
+    wall, cpu = (float(np.median(s)) for s in zip(*clock.spans, strict=True))
+    return _as_line((steps * batch / wall, steps * batch / cpu), batch)
 
 
 def compiled_model(

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from hyperml_tf.reproduction import speed
+from hyperml_tf.reproduction import speed, speed_peers
 
 FIELDS = {"name", "triplets_per_second", "triplets_per_cpu_second", "ms_per_step"}
 
@@ -26,6 +26,11 @@ def test_synthetic_interactions_are_those_of_a_prepared_folder():
     pairs = np.stack([data.train_user, data.train_item], 1)
     assert len(np.unique(pairs, axis=0)) == len(pairs) > 2000
     assert data.train_item.max() < 200 and data.test_negatives.shape == (300, 100)
+
+
+def test_the_step_of_tensorflow_recommenders_is_measured():
+    (line,) = speed_peers.retrieval_task(rows=100, dim=8, batch=16)
+    assert FIELDS <= line.keys() and line["triplets_per_second"] > 0
 
 
 @pytest.mark.parametrize("key", ["hyperml", "mlp"])
