@@ -24,6 +24,7 @@ from hyperml_tf.models.options import (
     TRAINING,
     TRIPLETS,
     Option,
+    ours,
     paper,
 )
 from hyperml_tf.models.table_model import TableRecommender
@@ -173,6 +174,11 @@ _EQ_13 = (
     *PULL_PUSH,
     *TRIPLETS,
 )
+_OF_THE_BALL = (
+    *(option for option in TRAINING if option is not OPTIMIZER),
+    *ON_BALL,
+    *_EQ_13,
+)
 DEFINITIONS = (
     Definition(
         "hyperml",
@@ -180,13 +186,29 @@ DEFINITIONS = (
         HyperML,
         options=(
             OPTIMIZER.having(choices=(*OPTIMIZER.choices, "riemannian_adam")),
-            *(option for option in TRAINING if option is not OPTIMIZER),
-            *ON_BALL,
-            *_EQ_13,
+            *_OF_THE_BALL,
         ),
         hyperbolic=True,
         table=2,
         conflict=_conflict,
+    ),
+    # Eq. 14 to the letter, where §3.1 searches Adam and AdaGrad. A step of SGD is as
+    # long as the gradient, a mean over the batch, so its rates are larger.
+    Definition(
+        "hyperml_sgd",
+        "HyperML (SGD)",
+        HyperML,
+        options=(
+            OPTIMIZER.having(choices=("sgd",), default="sgd", grid=None),
+            *(
+                option.having(default=1.0, grid=ours(0.25, 0.75, 2.0, 6.0))
+                if option.name == "learning_rate"
+                else option
+                for option in _OF_THE_BALL
+            ),
+        ),
+        hyperbolic=True,
+        alters="hyperml",
     ),
     Definition(
         "hyperts",
