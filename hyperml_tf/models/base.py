@@ -113,6 +113,14 @@ class Recommender(keras.Model):
         """
         raise NotImplementedError
 
+    @property
+    def has_static_shapes(self) -> bool:
+        """Whether a batch's size alone gives the shape of all that a step computes.
+
+        XLA compiles nothing else, see `kernels.xla`.
+        """
+        return True
+
     def score(self, users: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
         """Scores [...] of users [...] and items [...], broadcast; higher is better."""
         raise NotImplementedError
