@@ -4,7 +4,7 @@ python -m hyperml_tf.benchmark --rows=10000,31000,140000,1000000 --threads=1
 
 What is measured, each in a process of its own so that `peak_rss_mb` is its own:
 training, one model at a time (`fit/…` with sampling, `step/…` on ready-made triplets,
-both kernels), `shared_products` (the matrix products alone of a softmax step),
+every kernel), `shared_products` (the matrix products alone of a softmax step),
 `pipeline`, `ranking`, `retrieval` (by distance), `retrieval_product` (by the score of
 Hyperbolic MF), `latency`, `preparation`, `export`, `documents`; and where --run names a
 finished run, `exactness`, its exact retrieval against the sort of all scores, and

@@ -23,7 +23,7 @@ class FusedStep(NamedTuple):
         model: the op's name for it.
         tables: what a step changes, users and items first.
         settings: attributes of the op.
-        op: which of the ops, see `kernels.fused`.
+        op: which of the ops, see `kernels.choosing`.
     """
 
     model: str

@@ -20,7 +20,8 @@ from hyperml_tf import runtime
 from hyperml_tf.data.interactions import Interactions
 from hyperml_tf.data.triplets import BATCHES_PER_CHUNK, TripletSampler
 from hyperml_tf.evaluation import protocol
-from hyperml_tf.kernels import fused
+from hyperml_tf.kernels import choosing
+from hyperml_tf.kernels.compiler import KernelUnavailable
 from hyperml_tf.models import DEFINITIONS, Recommender
 from hyperml_tf.training import configuration as configs
 from hyperml_tf.training import factory, trainer
@@ -31,7 +32,11 @@ _SECONDS = 3.0
 _WARM_UP_SECONDS = 1.0
 # Steps of an epoch here: Keras spends a millisecond between epochs, which is to be
 # nothing beside it.
-_STEPS_PER_EPOCH = {"fused": 32 * BATCHES_PER_CHUNK, "tensorflow": 128}
+_STEPS_PER_EPOCH = {
+    "fused": 32 * BATCHES_PER_CHUNK,
+    "xla": 8 * BATCHES_PER_CHUNK,
+    "tensorflow": 128,
+}
 
 TRAINED = tuple(key for key, model in DEFINITIONS.items() if model.trains)
 
@@ -78,7 +83,7 @@ def pipeline(rows: int, dim: int, batch: int) -> list[dict]:
     data = synthetic(rows)
     lines = []
     for kernel in ("fused", "tensorflow"):
-        compiled = fused.compiled(kernel)
+        compiled = choosing.compiled(kernel)
         if kernel == "fused" and compiled is None:  # no compiler here
             continue
         sampler = TripletSampler(data, 0, compiled=compiled)
@@ -136,7 +141,7 @@ def training(key: str, rows: int, dim: int, batch: int, dropout: float) -> list[
     data = synthetic(rows)
     return [
         line
-        for kernel in ("fused", "tensorflow")
+        for kernel in _STEPS_PER_EPOCH
         for ready in (False, True)
         for line in _training(data, key, kernel, ready, dim, batch, dropout)
     ]
@@ -148,13 +153,13 @@ def _training(data, key, kernel, ready, dim, batch, dropout) -> Iterator[dict]:
         model, negatives, used, calls = compiled_model(
             data, key, kernel, steps, dim, batch, dropout
         )
-    except fused.KernelUnavailable:
+    except KernelUnavailable:
         return
     if ready:
-        stream = _ready_triplets(data, batch, negatives, used == "fused")
+        stream = _ready_triplets(data, batch, negatives, used != "tensorflow")
     else:
-        sampler = TripletSampler(data, 0, negatives, fused.compiled(kernel))
-        stream = sampler.dataset(batch, 0, used == "fused")
+        sampler = TripletSampler(data, 0, negatives, choosing.compiled(kernel))
+        stream = sampler.dataset(batch, 0, used != "tensorflow")
     clock = _Clock()
     model.fit(stream, steps_per_epoch=calls, epochs=10**6, callbacks=[clock], verbose=0)
     triplets = steps * batch * negatives
@@ -181,7 +186,7 @@ def compiled_model(
         Both, and what `trainer.compile_model` returns for `steps` an epoch.
 
     Raises:
-        KernelUnavailable: "fused" was asked for and cannot be.
+        KernelUnavailable: a kernel was asked for by name and cannot be.
     """
     changes = {"dropout": dropout, "dim": dim, "batch_size": batch}
     config = configs.resolve(configs.for_model(key, "synthetic", training=changes))

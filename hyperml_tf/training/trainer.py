@@ -13,7 +13,7 @@ from absl import logging
 from hyperml_tf.data.interactions import Interactions
 from hyperml_tf.data.triplets import BATCHES_PER_CHUNK, TripletSampler
 from hyperml_tf.errors import RunError
-from hyperml_tf.kernels import fused
+from hyperml_tf.kernels import choosing
 from hyperml_tf.models.base import Recommender
 from hyperml_tf.training import (
     callbacks,
@@ -117,7 +117,7 @@ class Training:
     def __init__(self, config, interactions: Interactions, run: Run, execution):
         self.config, self.interactions, self.run = config, interactions, run
         self.distribution: Distribution = execution.distribution
-        # A strategy's replicas share each step, which the fused kernel does alone.
+        # A strategy's replicas share each step, which a kernel does alone.
         self.kernel = "tensorflow" if self.distribution.strategy else execution.kernel
         self.wait = execution.wait
         validated = interactions.num_held_out > 0
@@ -190,7 +190,7 @@ class Training:
                 )
             else:
                 self.model.fit(
-                    self._batches(sampler, epochs.start, whole_chunks=used == "fused"),
+                    self._batches(sampler, epochs.start, whole_chunks=used != "tensorflow"),
                     initial_epoch=epochs.start,
                     epochs=epochs.stop,
                     steps_per_epoch=calls,
@@ -206,7 +206,7 @@ class Training:
             self.interactions,
             self.sampler_seed,
             self.config.get("negatives", 1),
-            compiled=fused.compiled(self.kernel),
+            compiled=choosing.compiled(self.kernel),
             by_popularity=self.config.get("negative_sampler") == "popularity",
         )
 
@@ -301,10 +301,10 @@ def compile_model(
 
     Returns:
         The kernel that it has, and the batches that `fit` takes in an epoch: of whole
-        chunks if fused, see `TripletSampler.dataset`.
+        chunks for a kernel, see `TripletSampler.dataset`.
     """
-    used = fused.use(model, optimizer, triplets, kernel)
-    steps_per_call = BATCHES_PER_CHUNK if used == "fused" else 1
+    used = choosing.use(model, optimizer, triplets, kernel)
+    steps_per_call = BATCHES_PER_CHUNK if used != "tensorflow" else 1
     calls = -(-steps // steps_per_call)
     model.compile(
         optimizer=optimizer,

@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from hyperml_tf import runtime
 from hyperml_tf.evaluation import protocol
-from hyperml_tf.kernels import fused
+from hyperml_tf.kernels import choosing
+from hyperml_tf.kernels.compiler import KernelUnavailable
 from hyperml_tf.models import DEFINITIONS
 from hyperml_tf.reproduction import speed
 from tests.kernels.conftest import make
@@ -19,14 +20,16 @@ STEPS = 192
 BATCH = 512
 
 
-def _trained(key, data, device):
+def _trained(key, data, device, kernel="tensorflow"):
     """A model after STEPS steps on `device`, and its losses."""
     with tf.device(device):
-        model, negatives, _, _ = speed.compiled_model(
-            data, key, "tensorflow", STEPS, dim=64, batch=BATCH, dropout=0.3
+        model, negatives, used, calls = speed.compiled_model(
+            data, key, kernel, STEPS, dim=64, batch=BATCH, dropout=0.3
         )
-        triplets = speed._ready_triplets(data, BATCH, negatives, False)
-        fit = model.fit(triplets, steps_per_epoch=STEPS // 3, epochs=3, verbose=0)
+        assert used == kernel
+        chunks = kernel == "xla"
+        triplets = speed._ready_triplets(data, BATCH, negatives, chunks)
+        fit = model.fit(triplets, steps_per_epoch=calls // 3, epochs=3, verbose=0)
     return model, fit.history
 
 
@@ -104,8 +107,8 @@ def test_the_fused_kernel_leaves_gpus_alone_and_the_others_do_not(gpu):
     assert gpu == [[]]
 
 
-def test_beside_a_visible_gpu_auto_takes_tensorflow_and_fused_says_why(gpu):
+def test_beside_a_visible_gpu_auto_takes_xla_and_fused_says_why(gpu):
     model = make("hyperml")
-    assert fused.use(model, model.optimizer, 4, "auto") == "tensorflow"
-    with pytest.raises(fused.KernelUnavailable, match="there is a GPU"):
-        fused.use(model, model.optimizer, 4, "fused")
+    assert choosing.use(model, model.optimizer, 4, "auto") == "xla"
+    with pytest.raises(KernelUnavailable, match="there is a GPU"):
+        choosing.use(model, model.optimizer, 4, "fused")
