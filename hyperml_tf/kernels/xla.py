@@ -11,6 +11,7 @@ What the TensorFlow path has and XLA has not is a sum over repeated rows by `tf.
 whose result has no static shape: `summed` takes its place.
 """
 
+import functools
 from collections.abc import Sequence
 
 import tensorflow as tf
@@ -41,8 +42,8 @@ class XlaSteps:
         batch_size: triplets of a step.
 
     Raises:
-        KernelUnavailable: the shapes of the model's steps are not static, or its
-            optimizer does more than is done here.
+        KernelUnavailable: the shapes of the model's steps are not static, its
+            optimizer does more than is done here, or XLA does not compile here.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class XlaSteps:
         self._model, self._optimizer, self._batch_size = model, optimizer, batch_size
         self._variables = model.trainable_variables
         _check(optimizer, self._variables)
+        _check_compiler()
         optimizer.build(self._variables)
         for part in model.submodules:
             if hasattr(part, "algorithm"):
@@ -190,3 +192,13 @@ def _check(
             "keeps the rows of its tables in their spaces, as PoincareOptimizer does, "
             "has a kernel of XLA"
         )
+
+
+@functools.cache
+def _check_compiler() -> None:
+    """Refuses a machine where XLA lacks what it compiles with, as on a GPU it may."""
+    try:
+        tf.function(lambda x: tf.exp(x), jit_compile=True)(tf.ones([4]))
+    except tf.errors.OpError as error:
+        reason = " ".join(str(error).split())
+        raise KernelUnavailable(f"XLA does not compile here: {reason}") from None
