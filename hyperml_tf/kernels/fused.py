@@ -91,4 +91,3 @@ class FusedSteps:
         iterations.assign_add(tf.shape(terms, tf.int64)[0])
         columns = tf.unstack(terms, axis=1)
         return dict(zip(self._terms, columns, strict=False))
-

@@ -20,6 +20,7 @@ import tf_keras as keras
 from hyperml_tf.geometry.spaces import space_of
 from hyperml_tf.kernels.compiler import KernelUnavailable
 from hyperml_tf.kernels.limits import has_foreign_options
+from hyperml_tf.kernels.xla_draws import PHILOX
 from hyperml_tf.models.base import Recommender
 from hyperml_tf.optimizers import LazyAdam, PoincareOptimizer, RiemannianAdam
 from hyperml_tf.optimizers.rows import RowKeeper
@@ -64,8 +65,7 @@ class XlaSteps:
         optimizer.build(self._variables)
         for part in model.submodules:
             if hasattr(part, "algorithm"):
-                # TensorFlow's own choice on CPUs and GPUs; XLA would choose another.
-                part.algorithm = "philox"
+                part.algorithm = PHILOX
         self._program = tf.function(self._steps, jit_compile=True, autograph=False)
 
     def __call__(
@@ -101,9 +101,7 @@ class XlaSteps:
             ]
             return tf.ensure_shape(self._program(*batches), [None, names])
 
-        return tf.cond(
-            tf.size(triplets[0]) > 0, steps, lambda: tf.zeros([0, names])
-        )
+        return tf.cond(tf.size(triplets[0]) > 0, steps, lambda: tf.zeros([0, names]))
 
     def _steps(self, *batches):
         """Terms [steps, terms] of batches [steps, B]."""
@@ -114,7 +112,9 @@ class XlaSteps:
             terms = tf.tensor_scatter_nd_update(terms, [[step]], [of_step])
             return step + 1, terms, scratch
 
-        scratch = [tf.zeros(variable.shape[:1], tf.int32) for variable in self._variables]
+        scratch = [
+            tf.zeros(variable.shape[:1], tf.int32) for variable in self._variables
+        ]
         terms = tf.zeros([steps, len(self._model.terms)])
         _, terms, _ = tf.while_loop(
             lambda step, *_: step < steps, body, (0, terms, scratch)

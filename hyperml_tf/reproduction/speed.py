@@ -159,7 +159,7 @@ def _training(data, key, kernel, ready, dim, batch, dropout) -> Iterator[dict]:
         stream = _ready_triplets(data, batch, negatives, used != "tensorflow")
     else:
         sampler = TripletSampler(data, 0, negatives, choosing.compiled(kernel))
-        stream = sampler.dataset(batch, 0, used != "tensorflow")
+        stream = trainer.batches(model, sampler, batch, 0, used)
     clock = _Clock()
     model.fit(stream, steps_per_epoch=calls, epochs=10**6, callbacks=[clock], verbose=0)
     triplets = steps * batch * negatives

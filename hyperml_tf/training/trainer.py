@@ -14,6 +14,7 @@ from hyperml_tf.data.interactions import Interactions
 from hyperml_tf.data.triplets import BATCHES_PER_CHUNK, TripletSampler
 from hyperml_tf.errors import RunError
 from hyperml_tf.kernels import choosing
+from hyperml_tf.kernels.xla_draws import XlaDraws
 from hyperml_tf.models.base import Recommender
 from hyperml_tf.training import (
     callbacks,
@@ -190,7 +191,7 @@ class Training:
                 )
             else:
                 self.model.fit(
-                    self._batches(sampler, epochs.start, whole_chunks=used != "tensorflow"),
+                    self._batches(sampler, epochs.start, used),
                     initial_epoch=epochs.start,
                     epochs=epochs.stop,
                     steps_per_epoch=calls,
@@ -210,12 +211,12 @@ class Training:
             by_popularity=self.config.get("negative_sampler") == "popularity",
         )
 
-    def _batches(self, sampler: TripletSampler, first_epoch: int, whole_chunks: bool):
+    def _batches(self, sampler: TripletSampler, first_epoch: int, kernel: str):
         """What `fit` takes: the stream of batches from `first_epoch` on."""
         batch_size = self.config.batch_size
         if self.distribution.strategy:
             return self.distribution.batches(sampler, batch_size, first_epoch)
-        return sampler.dataset(batch_size, first_epoch, whole_chunks)
+        return batches(self.model, sampler, batch_size, first_epoch, kernel)
 
     def _compile(self, sampler: TripletSampler) -> tuple[str, int]:
         """Compiles the model; returns what `compile_model` does."""
@@ -283,6 +284,24 @@ def seeds(root: int) -> tuple[int, int]:
     return model, sampler
 
 
+def batches(
+    model: Recommender,
+    sampler: TripletSampler,
+    batch_size: int,
+    first_epoch: int,
+    kernel: str,
+) -> tf.data.Dataset:
+    """What `fit` takes of a model that has a kernel, as `compile_model` says which.
+
+    Beside programs of XLA, the triplets too are drawn on the device.
+    """
+    if kernel == "xla":
+        draws = XlaDraws(sampler, batch_size)
+        model.draw = draws
+        return draws.places(first_epoch)
+    return sampler.dataset(batch_size, first_epoch, whole_chunks=kernel == "fused")
+
+
 def compile_model(
     model: Recommender,
     optimizer: keras.optimizers.Optimizer,
@@ -300,8 +319,8 @@ def compile_model(
         kernel: one of `kernels.CHOICES`.
 
     Returns:
-        The kernel that it has, and the batches that `fit` takes in an epoch: of whole
-        chunks for a kernel, see `TripletSampler.dataset`.
+        The kernel that it has, and the batches that `fit` takes in an epoch: whole
+        chunks for all but "tensorflow", see `batches`.
     """
     used = choosing.use(model, optimizer, triplets, kernel)
     steps_per_call = BATCHES_PER_CHUNK if used != "tensorflow" else 1
