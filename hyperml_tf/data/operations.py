@@ -17,11 +17,13 @@ class Operations(NamedTuple):
         search: (keys [N] int64, sought [B] int64, first [B], last [B]) -> the number
             [B] of keys <= sought, where `keys` ascend and those at first … last-1 are
             the only ones near to it.
+        look_up: (pairs, rows [B]) -> users [B] and items [B] int32 in rows of `pairs`.
     """
 
     shuffle: Callable[[tf.Tensor, tf.Tensor, int], tf.Tensor]
     fractions: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
     search: Callable[[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
+    look_up: Callable[[tf.Tensor, tf.Tensor], list[tf.Tensor]]
 
 
 def _shuffle(positions, key, last):
@@ -39,5 +41,9 @@ def _search(keys, sought, first, last):
     return tf.searchsorted(keys, sought, side="right", out_type=tf.int64)
 
 
+def _look_up(pairs, rows):
+    return tf.unstack(tf.gather(pairs, rows), axis=1)
+
+
 #: TensorFlow's own, for everything but programs of XLA.
-TENSORFLOW = Operations(_shuffle, _fractions, _search)
+TENSORFLOW = Operations(_shuffle, _fractions, _search, _look_up)

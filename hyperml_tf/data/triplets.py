@@ -160,7 +160,7 @@ class TripletSampler:
                 num_items=self._places,
             )
         else:
-            users, pos_items = tf.unstack(tf.gather(known.pairs, rows), axis=1)
+            users, pos_items = self._operations.look_up(known.pairs, rows)
             repeated = tf.repeat(users, self._negatives)
             negatives = self._draw_negatives(repeated, fraction, known)
         if self._negatives > 1:

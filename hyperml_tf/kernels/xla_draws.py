@@ -33,11 +33,13 @@ class XlaDraws:
         users = known.row_splits[1:] - known.row_splits[:-1]
         most = int(tf.reduce_max(users))
         search = functools.partial(_search, halvings=most.bit_length())
-        self._sampler = sampler.using(Operations(_shuffle, _fractions, search))
+        self._sampler = sampler.using(
+            Operations(_shuffle, _fractions, search, _look_up)
+        )
         self._batch_size = batch_size
         # TensorFlow keeps int32 in the host's memory, and would copy it for each call.
         self._known = known._replace(
-            pairs=tf.bitcast(known.pairs, tf.int64),
+            pairs=tf.bitcast(known.pairs, tf.int64),  # see `_look_up`
             item_at=tf.cast(known.item_at, tf.int64),
         )
         self._program = tf.function(self._draw, jit_compile=True, autograph=False)
@@ -70,8 +72,7 @@ class XlaDraws:
 
     def _draw(self, epoch, start, count):
         positions = start + tf.range(count, dtype=tf.int64)
-        pairs = tf.bitcast(self._known.pairs, tf.int32)
-        return self._sampler.draw(epoch, positions, self._known._replace(pairs=pairs))
+        return self._sampler.draw(epoch, positions, self._known)
 
 
 def _shuffle(positions, key, last):
@@ -132,3 +133,10 @@ def _search(keys, sought, first, last, halvings):
         first = tf.where(within & up_to, middle + 1, first)
         last = tf.where(within & ~up_to, middle, last)
     return first
+
+
+def _look_up(pairs, rows):
+    """Of pairs that have a word each, the user in its lower half."""
+    pair = tf.gather(pairs, rows)
+    items = tf.bitwise.right_shift(pair, tf.constant(32, tf.int64))
+    return [tf.cast(ids, tf.int32) for ids in (pair & 0xFFFFFFFF, items)]
