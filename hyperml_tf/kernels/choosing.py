@@ -66,9 +66,10 @@ def compiled(choice: str) -> ModuleType | None:
         choice: one of `kernels.CHOICES`.
 
     Returns:
-        The library; None for "tensorflow", or where it cannot be built.
+        The library; None for "tensorflow", for "xla", which draws by itself, and where
+        it cannot be built.
     """
-    if choice == "tensorflow":
+    if choice in ("tensorflow", "xla"):
         return None
     try:
         return compiler.library()

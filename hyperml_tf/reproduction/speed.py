@@ -24,7 +24,7 @@ from hyperml_tf.kernels import choosing
 from hyperml_tf.kernels.compiler import KernelUnavailable
 from hyperml_tf.models import DEFINITIONS, Recommender
 from hyperml_tf.training import configuration as configs
-from hyperml_tf.training import factory, trainer
+from hyperml_tf.training import factory, stepping
 
 _POPULARITY_EXPONENT = 0.7
 _READY_TRIPLETS = 1 << 20
@@ -159,7 +159,7 @@ def _training(data, key, kernel, ready, dim, batch, dropout) -> Iterator[dict]:
         stream = _ready_triplets(data, batch, negatives, used != "tensorflow")
     else:
         sampler = TripletSampler(data, 0, negatives, choosing.compiled(kernel))
-        stream = trainer.batches(model, sampler, batch, 0, used)
+        stream = stepping.batches(model, sampler, batch, 0, used)
     clock = _Clock()
     model.fit(stream, steps_per_epoch=calls, epochs=10**6, callbacks=[clock], verbose=0)
     triplets = steps * batch * negatives
@@ -183,7 +183,7 @@ def compiled_model(
     """A model by its defaults, ready for `fit`, and the negatives of a positive.
 
     Returns:
-        Both, and what `trainer.compile_model` returns for `steps` an epoch.
+        Both, and what `stepping.compile_model` returns for `steps` an epoch.
 
     Raises:
         KernelUnavailable: a kernel was asked for by name and cannot be.
@@ -193,9 +193,8 @@ def compiled_model(
     negatives = config.get("negatives", 1)
     model = factory.build_model(config, data, 0)
     optimizer = factory.build_optimizer(config, model, steps)
-    used, calls = trainer.compile_model(
-        model, optimizer, steps, batch * negatives, kernel
-    )
+    triplets = stepping.triplets_of_step(config)
+    used, calls = stepping.compile_model(model, optimizer, steps, triplets, kernel)
     return model, negatives, used, calls
 
 

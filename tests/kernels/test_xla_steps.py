@@ -1,5 +1,7 @@
 """The steps of a program of XLA against the TensorFlow path, on this machine's CPU."""
 
+import re
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -132,6 +134,16 @@ def test_rows_are_summed_once_and_what_is_left_has_no_effect(rng):
     np.testing.assert_allclose(written, expected, atol=1e-5)
     np.testing.assert_allclose(added, expected, atol=1e-5)
     assert sorted(named[named < 9]) == sorted(set(rows)) and named.max() == 9
+
+
+def test_tables_and_slots_are_written_in_place(rng):
+    model = make("mf_bpr", users=71, items=83)
+    step = XlaSteps(model, model.optimizer, BATCH)
+    batches = [ids.reshape(3, BATCH) for ids in random_triplets(rng, 3 * BATCH)]
+    compiled = step._program.experimental_get_compiler_ir(*map(tf.constant, batches))
+    program = compiled(stage="optimized_hlo")
+    assert len(re.findall(r"f32\[(?:71|83),16\]\S* scatter\(", program)) == 6
+    assert not re.findall(r"f32\[(?:71|83),16\]\S* copy\(", program)
 
 
 def test_a_run_by_xla_ends_as_one_by_tensorflow_and_they_take_turns(tree, tmp_path):

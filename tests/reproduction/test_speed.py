@@ -9,6 +9,7 @@ import pytest
 
 from hyperml_tf.reproduction import speed
 
+KINDS = ("fit", "step")
 FIELDS = {"name", "triplets_per_second", "triplets_per_cpu_second", "ms_per_step"}
 
 
@@ -16,7 +17,7 @@ FIELDS = {"name", "triplets_per_second", "triplets_per_cpu_second", "ms_per_step
 def hurry(monkeypatch):
     monkeypatch.setattr(speed, "_SECONDS", 0.02)
     monkeypatch.setattr(speed, "_WARM_UP_SECONDS", 0.02)
-    monkeypatch.setattr(speed, "_STEPS_PER_EPOCH", {"fused": 64, "tensorflow": 2})
+    monkeypatch.setattr(speed, "_STEPS_PER_EPOCH", {"fused": 64, "xla": 64, "tensorflow": 2})
 
 
 def test_synthetic_interactions_are_those_of_a_prepared_folder():
@@ -32,9 +33,10 @@ def test_synthetic_interactions_are_those_of_a_prepared_folder():
 def test_training_is_measured_with_and_without_sampling(key):
     lines = speed.training(key, rows=100, dim=8, batch=16, dropout=0.5)
     names = [line["name"] for line in lines]
-    expected = [f"fit/{key}/tensorflow", f"step/{key}/tensorflow"]
-    if key == "hyperml" and len(names) == 4:  # where there is a compiler
-        expected = [f"fit/{key}/fused", f"step/{key}/fused", *expected]
+    kernels = ["xla", "tensorflow"]
+    if key == "hyperml" and len(names) == 6:  # where there is a compiler
+        kernels = ["fused", *kernels]
+    expected = [f"{kind}/{key}/{kernel}" for kernel in kernels for kind in KINDS]
     assert names == expected
     for line in lines:
         assert FIELDS <= line.keys() and line["triplets_per_second"] > 0
