@@ -106,6 +106,8 @@ class XlaSteps:
     def _steps(self, *batches):
         """Terms [steps, terms] of batches [steps, B]."""
         steps = tf.shape(batches[0])[0]
+        # As models take them; `XlaDraws` says why they come otherwise.
+        batches = [tf.cast(column, tf.int32) for column in batches]
 
         def body(step, terms, scratch):
             of_step, scratch = self._step([column[step] for column in batches], scratch)

@@ -37,7 +37,8 @@ class XlaDraws:
             Operations(_shuffle, _fractions, search, _look_up)
         )
         self._batch_size = batch_size
-        # TensorFlow keeps int32 in the host's memory, and would copy it for each call.
+        # TensorFlow keeps int32 in the host's memory, and would copy it for each call:
+        # what the programs take and give is int64.
         self._known = known._replace(
             pairs=tf.bitcast(known.pairs, tf.int64),  # see `_look_up`
             item_at=tf.cast(known.item_at, tf.int64),
@@ -56,7 +57,7 @@ class XlaDraws:
         return epochs.flat_map(of_epoch).prefetch(BATCHES_PER_CHUNK)
 
     def __call__(self, epoch: tf.Tensor, start: tf.Tensor):
-        """The triplets of a chunk, as `TripletSampler.draw` has them."""
+        """The triplets of a chunk, as `TripletSampler.draw` has them, but in int64."""
         epoch_size = self._sampler.epoch_size
         whole = self._batch_size * BATCHES_PER_CHUNK
         last = epoch_size % whole
@@ -72,7 +73,8 @@ class XlaDraws:
 
     def _draw(self, epoch, start, count):
         positions = start + tf.range(count, dtype=tf.int64)
-        return self._sampler.draw(epoch, positions, self._known)
+        drawn = self._sampler.draw(epoch, positions, self._known)
+        return [tf.cast(ids, tf.int64) for ids in drawn]
 
 
 def _shuffle(positions, key, last):

@@ -36,7 +36,6 @@ def test_chunks_are_those_of_the_host(batch, options, make_interactions, rng):
     for one, other in zip(itertools.islice(ours, 3 * chunks), theirs, strict=True):
         for column, expected in zip(one, other, strict=True):
             np.testing.assert_array_equal(column, expected)
-            assert column.dtype == expected.dtype
 
 
 @pytest.mark.parametrize("size", [1, 2, 500, 65_536, 65_537, 988_129, 2**40 + 7])
