@@ -4,7 +4,7 @@ python -m hyperml_tf.benchmark --rows=10000,31000,140000,1000000 --threads=1
 
 What is measured, each in a process of its own so that `peak_rss_mb` is its own:
 training, one model at a time (`fit/…` with sampling, `step/…` on ready-made triplets,
-both kernels), `shared_products` (the matrix products alone of a softmax step),
+every kernel), `shared_products` (the matrix products alone of a softmax step),
 `retrieval_task` (a softmax step of TensorFlow Recommenders), `pipeline`, `ranking`,
 `retrieval` (by distance), `retrieval_product` (by the score of Hyperbolic MF),
 `latency`, `preparation`, `export`, `documents`; and where --run names a finished run,
@@ -102,7 +102,7 @@ def _names() -> list[str]:
 
 
 def _measure(name: str, rows: int) -> None:
-    from hyperml_tf.reproduction import costs, speed, speed_peers
+    from hyperml_tf.reproduction import costs, speed, speed_peers, speed_tasks
     from hyperml_tf.serving import measure
     from hyperml_tf.serving.saved_model import INDEXES
     from hyperml_tf.training import environment
@@ -121,13 +121,13 @@ def _measure(name: str, rows: int) -> None:
         "shared_products": lambda: speed.shared_products(rows, dim, batch),
         "retrieval_task": lambda: speed_peers.retrieval_task(rows, dim, batch),
         "pipeline": lambda: speed.pipeline(rows, dim, batch),
-        "ranking": lambda: speed.ranking(rows, dim, batch),
+        "ranking": lambda: speed_tasks.ranking(rows, dim, batch),
         "retrieval": lambda: [measure.retrieval(rows, dim)],
         "retrieval_product": lambda: [measure.retrieval_by_product(rows, dim)],
         "latency": lambda: [measure.latency(rows, dim, index=i) for i in INDEXES],
-        "preparation": lambda: speed.preparation(rows),
+        "preparation": lambda: speed_tasks.preparation(rows),
         "export": lambda: [measure.export(rows, dim, index=i) for i in INDEXES],
-        "documents": lambda: speed.documents(rows),
+        "documents": lambda: speed_tasks.documents(rows),
         "exactness": lambda: [_of_run(measure.exactness)],
         "retrieval_run": lambda: [_of_run(measure.retrieval_of)],
         "cost": lambda: costs.of_runs(_RUNS_DIR.value),

@@ -16,6 +16,7 @@ it has training interactions, one place after the other, and r is one of the pla
 that are left.
 """
 
+import copy
 from types import ModuleType
 from typing import NamedTuple
 
@@ -23,6 +24,7 @@ import numpy as np
 import tensorflow as tf
 
 from hyperml_tf.data.interactions import Interactions
+from hyperml_tf.data.operations import TENSORFLOW, Operations
 
 #: Batches drawn at a time: enough to make the cost of graph execution vanish, small
 #: enough (64 x 512 triplets) to stay in cache.
@@ -111,6 +113,7 @@ class TripletSampler:
             )
         self._seed = seed
         self._places, self._negatives = total, negatives
+        self._operations = TENSORFLOW
         self._compiled, self._by_popularity = compiled, by_popularity
         whose = np.repeat(np.arange(len(places)), places)
         # Eager tensors captured by the map function: never copied into the graph.
@@ -121,6 +124,12 @@ class TripletSampler:
             taken=tf.constant(taken if by_popularity else [], tf.int64),
             item_at=tf.constant(whose if by_popularity else [], tf.int32),
         )
+
+    def using(self, operations: Operations) -> "TripletSampler":
+        """This sampler, whose draws are made by other operations."""
+        other = copy.copy(self)
+        other._operations, other._compiled = operations, None
+        return other
 
     def draw(self, epoch: tf.Tensor, positions: tf.Tensor, known: Known | None = None):
         """Users, positive and negative items at `positions` [B] of the epoch.
@@ -139,9 +148,8 @@ class TripletSampler:
         key = tf.stack([tf.constant(self._seed, tf.int64), epoch])
         rows = self._shuffled(positions, key)
         # Chunks start at distinct positions, so each has a stream of its own.
-        key = tf.random.experimental.stateless_fold_in(key, positions[0])
-        shape = [tf.size(positions) * self._negatives]
-        fraction = tf.random.stateless_uniform(shape, key, dtype=tf.float64)
+        count = tf.size(positions) * self._negatives
+        fraction = self._operations.fractions(key, positions[0], count)
         if self._compiled and not self._by_popularity:
             users, pos_items, negatives = self._compiled.hyperml_triplets(
                 pairs=known.pairs,
@@ -152,7 +160,7 @@ class TripletSampler:
                 num_items=self._places,
             )
         else:
-            users, pos_items = tf.unstack(tf.gather(known.pairs, rows), axis=1)
+            users, pos_items = self._operations.look_up(known.pairs, rows)
             repeated = tf.repeat(users, self._negatives)
             negatives = self._draw_negatives(repeated, fraction, known)
         if self._negatives > 1:
@@ -176,8 +184,7 @@ class TripletSampler:
             return self._compiled.hyperml_shuffle(
                 index=positions, key=padded, max_index=last
             )
-        max_index = tf.constant(last, tf.int64)
-        return tf.random.experimental.index_shuffle(positions, key, max_index)
+        return self._operations.shuffle(positions, key, last)
 
     def _draw_negatives(
         self, users: tf.Tensor, fraction: tf.Tensor, known: Known
@@ -192,10 +199,10 @@ class TripletSampler:
         eligible = tf.cast(self._places - places(first, last), tf.float64)
         drawn = tf.cast(fraction * eligible, tf.int64)
         sought = tf.cast(users, tf.int64) * self._places + drawn
-        found = tf.searchsorted(known.keys, sought, side="right", out_type=tf.int64)
+        found = self._operations.search(known.keys, sought, first, last)
         place = drawn + places(first, found)
         if self._by_popularity:
-            return tf.gather(known.item_at, place)
+            place = tf.gather(known.item_at, place)
         return tf.cast(place, tf.int32)
 
     def chunk_starts(self, batch_size: int) -> range:

@@ -1,15 +1,10 @@
-"""Which models and optimizers have a fused step, and the call of the op."""
-
-from types import ModuleType
+"""The call of the op that does the fused steps of triplet models."""
 
 import tensorflow as tf
 import tf_keras as keras
-from absl import logging
 
 from hyperml_tf.kernels import compiler
-from hyperml_tf.kernels.compiler import KernelUnavailable
 from hyperml_tf.kernels.limits import fused_step_of, inner_of
-from hyperml_tf.kernels.softmax_steps import FusedSoftmaxSteps
 from hyperml_tf.models.base import Recommender
 from hyperml_tf.optimizers import LazyAdam
 
@@ -21,56 +16,6 @@ _OPTIMIZERS: dict[type, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     keras.optimizers.Adagrad: ("adagrad", ("_accumulators",), ("epsilon",)),
     keras.optimizers.SGD: ("sgd", (), ()),
 }
-
-
-def use(
-    model: Recommender,
-    optimizer: keras.optimizers.Optimizer,
-    batch_size: int,
-    choice: str,
-) -> str:
-    """Gives `model`, which `optimizer` is to train, the kernel asked for.
-
-    Args:
-        model: the model.
-        optimizer: its optimizer.
-        batch_size: triplets of a step.
-        choice: one of `kernels.CHOICES`.
-
-    Returns:
-        The kernel that it has now: "tensorflow" or "fused".
-
-    Raises:
-        KernelUnavailable: "fused" was asked for and cannot be.
-    """
-    if choice == "tensorflow":
-        return "tensorflow"
-    try:
-        steps = _STEPS[fused_step_of(model).op]
-        model.kernel = steps(model, optimizer, batch_size)
-    except KernelUnavailable as reason:
-        if choice == "fused":
-            raise KernelUnavailable(f"{reason}; use --kernel=tensorflow") from None
-        logging.info("kernel: tensorflow, as %s", reason)
-        return "tensorflow"
-    return "fused"
-
-
-def compiled(choice: str) -> ModuleType | None:
-    """The compiled ops for `TripletSampler`, whose draws do not depend on them.
-
-    Args:
-        choice: one of `kernels.CHOICES`.
-
-    Returns:
-        The library; None for "tensorflow", or where it cannot be built.
-    """
-    if choice == "tensorflow":
-        return None
-    try:
-        return compiler.library()
-    except KernelUnavailable:  # `use` says why
-        return None
 
 
 class FusedSteps:
@@ -146,7 +91,3 @@ class FusedSteps:
         iterations.assign_add(tf.shape(terms, tf.int64)[0])
         columns = tf.unstack(terms, axis=1)
         return dict(zip(self._terms, columns, strict=False))
-
-
-# What `FusedStep.op` says -> who calls it.
-_STEPS: dict[str, type] = {"steps": FusedSteps, "softmax": FusedSoftmaxSteps}

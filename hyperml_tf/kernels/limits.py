@@ -11,7 +11,7 @@ from hyperml_tf.kernels.compiler import KernelUnavailable
 from hyperml_tf.models.base import FusedStep, Recommender
 from hyperml_tf.optimizers import PoincareOptimizer
 
-# Options of tf_keras optimizers that the ops do not know.
+# Options of tf_keras optimizers that no kernel knows.
 _FOREIGN = (
     *("weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "use_ema"),
     *("amsgrad", "momentum", "nesterov"),
@@ -67,6 +67,10 @@ def inner_of(
 
 def _is_plain(optimizer: keras.optimizers.Optimizer) -> bool:
     """Whether the op's arithmetic is all that it does."""
-    foreign = any(getattr(optimizer, option, None) for option in _FOREIGN)
     by_projection = getattr(optimizer, "retraction", "projection") == "projection"
-    return by_projection and not foreign
+    return by_projection and not has_foreign_options(optimizer)
+
+
+def has_foreign_options(optimizer: keras.optimizers.Optimizer) -> bool:
+    """Whether it has options of tf_keras that no kernel here knows."""
+    return any(getattr(optimizer, option, None) for option in _FOREIGN)

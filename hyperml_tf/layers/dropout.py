@@ -34,7 +34,13 @@ class RowDropout(Layer):
     Args:
         rate: ρ in [0, 1).
         seed: seed of the masks.
+
+    Attributes:
+        algorithm: of TensorFlow's stateless generators. What is chosen by default is
+            "philox", except in programs of XLA: their kernel names it.
     """
+
+    algorithm = "auto_select"
 
     def __init__(self, rate: float = 0.5, seed: int = 0, **kwargs):
         super().__init__(**kwargs)
@@ -65,6 +71,7 @@ class RowDropout(Layer):
                 minval=None,
                 maxval=None,
                 dtype=tf.int32,
+                alg=self.algorithm,
             )
             halves = tf.reshape(tf.bitcast(bits, tf.int16), [-1])[:size]
         threshold = min(round(self.rate * 2**16), 2**16 - 1) - 2**15

@@ -66,7 +66,12 @@ class SharedNegatives(tf.Module):
         sampler: one of `SAMPLERS`; uniform over the catalogue, in proportion to
             training interactions, or the batch's own positives. With replacement.
         seed: root of the draws.
+
+    Attributes:
+        algorithm: see `RowDropout`.
     """
+
+    algorithm = "auto_select"
 
     def __init__(self, num_items: int, count: int, sampler: str, seed: int):
         if sampler not in SAMPLERS:
@@ -96,7 +101,11 @@ class SharedNegatives(tf.Module):
         if self.sampler == "popularity":
             places = tf.size(self._adapted(self._drawn_from))
         drawn = tf.random.stateless_uniform(
-            [self.count], seed, maxval=places, dtype=tf.int32
+            [self.count],
+            seed,
+            maxval=places,
+            dtype=tf.int32,
+            alg=self.algorithm,
         )
         if self.sampler == "popularity":
             drawn = tf.gather(self._drawn_from, drawn)

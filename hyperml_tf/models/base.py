@@ -23,7 +23,7 @@ class FusedStep(NamedTuple):
         model: the op's name for it.
         tables: what a step changes, users and items first.
         settings: attributes of the op.
-        op: which of the ops, see `kernels.fused`.
+        op: which of the ops, see `kernels.choosing`.
     """
 
     model: str
@@ -48,6 +48,8 @@ class Recommender(keras.Model):
     Attributes:
         terms: names of the terms that `train_loss` returns.
         kernel: what takes the place of `step`, see there; None for `step` itself.
+        draw: gives the triplets of a batch where the input only says which, see
+            `kernels.xla_draws`; None where the input has them.
         item_biases: [I, 1] table of a model that adds them to its scores, else None.
         folds_in_by: what stands for a user who was not in training, known by items
             alone, in words; "" for a model that needs the user in training.
@@ -78,6 +80,7 @@ class Recommender(keras.Model):
         self.num_users, self.num_items, self.seed = num_users, num_items, seed
         self.term_means = [keras.metrics.Mean(name=f"loss/{t}") for t in self.terms]
         self.kernel: Callable[..., Mapping[str, tf.Tensor]] | None = None
+        self.draw: Callable[..., Sequence] | None = None
         self.item_biases: RowEmbedding | None = None
         #: Steps before the first whose loss was not finite; all steps if none.
         self.finite_steps = tf.Variable(
@@ -112,6 +115,14 @@ class Recommender(keras.Model):
         A subclass does not inherit it: its loss may be another.
         """
         raise NotImplementedError
+
+    @property
+    def has_static_shapes(self) -> bool:
+        """Whether a batch's size alone gives the shape of all that a step computes.
+
+        XLA compiles nothing else, see `kernels.xla`.
+        """
+        return True
 
     def score(self, users: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
         """Scores [...] of users [...] and items [...], broadcast; higher is better."""
@@ -264,8 +275,11 @@ class Recommender(keras.Model):
         """One step, or as many as the kernel does; records every term of the loss.
 
         Args:
-            data: users, pos_items, neg_items, and their `Share` if there are replicas.
+            data: users, pos_items, neg_items, and their `Share` if there are replicas;
+                or what `draw` takes.
         """
+        if self.draw is not None:
+            data = self.draw(*data)
         users, pos_items, neg_items, *share = _as_triplets(data)
         before = tf.identity(self.optimizer.iterations)
         by_kernel = self.kernel is not None

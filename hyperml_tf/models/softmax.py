@@ -303,6 +303,11 @@ class SoftmaxRecommender(TableRecommender):
         distances = lift.distances(points, self.item_points(), self.c)
         return self._all_biases() - tf.square(distances)
 
+    @property
+    def has_static_shapes(self):
+        """Not where the users' training items take part: users have unequally many."""
+        return not (self.mask_known or self.user_history)
+
     def fused_step(self):
         """By the op of its own."""
         return softmax_steps(self)

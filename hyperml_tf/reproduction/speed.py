@@ -1,29 +1,23 @@
-"""Speed of training, of its input and of evaluation, on synthetic interactions.
+"""Speed of training and of its input, on synthetic interactions.
 
 Every function returns a list of lines for `benchmarks.jsonl`. Rates are per wall
 second and per CPU second: the second is what to compare on a machine that is shared.
 """
 
-import pathlib
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
-import pandas as pd
 import tensorflow as tf
 import tf_keras as keras
 
-from hyperml_tf import runtime
 from hyperml_tf.data.interactions import Interactions
 from hyperml_tf.data.triplets import BATCHES_PER_CHUNK, TripletSampler
-from hyperml_tf.evaluation import protocol
-from hyperml_tf.kernels import fused
+from hyperml_tf.kernels import choosing
+from hyperml_tf.kernels.compiler import KernelUnavailable
 from hyperml_tf.models import DEFINITIONS, Recommender
 from hyperml_tf.training import configuration as configs
-from hyperml_tf.training import factory, trainer
+from hyperml_tf.training import factory, stepping
 
 _POPULARITY_EXPONENT = 0.7
 _READY_TRIPLETS = 1 << 20
@@ -31,7 +25,11 @@ _SECONDS = 3.0
 _WARM_UP_SECONDS = 1.0
 # Steps of an epoch here: Keras spends a millisecond between epochs, which is to be
 # nothing beside it.
-_STEPS_PER_EPOCH = {"fused": 32 * BATCHES_PER_CHUNK, "tensorflow": 128}
+_STEPS_PER_EPOCH = {
+    "fused": 32 * BATCHES_PER_CHUNK,
+    "xla": 8 * BATCHES_PER_CHUNK,
+    "tensorflow": 128,
+}
 
 TRAINED = tuple(key for key, model in DEFINITIONS.items() if model.trains)
 
@@ -78,7 +76,7 @@ def pipeline(rows: int, dim: int, batch: int) -> list[dict]:
     data = synthetic(rows)
     lines = []
     for kernel in ("fused", "tensorflow"):
-        compiled = fused.compiled(kernel)
+        compiled = choosing.compiled(kernel)
         if kernel == "fused" and compiled is None:  # no compiler here
             continue
         sampler = TripletSampler(data, 0, compiled=compiled)
@@ -89,54 +87,12 @@ def pipeline(rows: int, dim: int, batch: int) -> list[dict]:
     return lines
 
 
-def preparation(rows: int) -> list[dict]:
-    """`data_prep.prepare` on a table of ten interactions a user, times included."""
-    data = synthetic(rows)
-    order = np.random.default_rng(1).permutation(len(data.train_user))
-    with tempfile.TemporaryDirectory() as folder:
-        table = pathlib.Path(folder) / "table.csv"
-        columns = {
-            "user": data.train_user[order],
-            "item": data.train_item[order],
-            "timestamp": 1_000_000_000 + np.arange(len(order)),
-        }
-        pd.DataFrame(columns).to_csv(table, index=False)
-        command = ["data_prep.prepare", "--dataset=synthetic", f"--table={table}"]
-        begin, peak = time.perf_counter(), 0
-        with subprocess.Popen(
-            [sys.executable, "-m", *command, f"--data_dir={folder}/data"],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        ) as process:
-            while process.poll() is None:
-                peak = max(peak, runtime.peak_memory_mb(process.pid) or 0)
-                time.sleep(0.01)
-        seconds = time.perf_counter() - begin
-    if process.returncode:
-        raise RuntimeError(f"data_prep.prepare ended with {process.returncode}")
-    line = {"name": "preparation", "interactions": len(order)}
-    return [{**line, "seconds": round(seconds, 2), "peak_rss_mb": peak}]
-
-
-def documents(rows: int) -> list[dict]:
-    """All documents of the repository, from the record."""
-    from hyperml_tf.reproduction.reporting import documents, facts
-
-    del rows
-    begin = time.perf_counter()
-    pages = documents.rendered(facts.Facts())
-    seconds = round(time.perf_counter() - begin, 2)
-    return [
-        {"name": "documents", "rows": None, "pages": len(pages), "seconds": seconds}
-    ]
-
-
 def training(key: str, rows: int, dim: int, batch: int, dropout: float) -> list[dict]:
     """`fit` of a model with sampling, and on ready-made triplets, by every kernel."""
     data = synthetic(rows)
     return [
         line
-        for kernel in ("fused", "tensorflow")
+        for kernel in _STEPS_PER_EPOCH
         for ready in (False, True)
         for line in _training(data, key, kernel, ready, dim, batch, dropout)
     ]
@@ -148,13 +104,13 @@ def _training(data, key, kernel, ready, dim, batch, dropout) -> Iterator[dict]:
         model, negatives, used, calls = compiled_model(
             data, key, kernel, steps, dim, batch, dropout
         )
-    except fused.KernelUnavailable:
+    except KernelUnavailable:
         return
     if ready:
-        stream = _ready_triplets(data, batch, negatives, used == "fused")
+        stream = _ready_triplets(data, batch, negatives, used != "tensorflow")
     else:
-        sampler = TripletSampler(data, 0, negatives, fused.compiled(kernel))
-        stream = sampler.dataset(batch, 0, used == "fused")
+        sampler = TripletSampler(data, 0, negatives, choosing.compiled(kernel))
+        stream = stepping.batches(model, sampler, batch, 0, used)
     step = "step" if ready else "fit"
     line = of_fit(model, stream, calls, steps, batch * negatives)
     yield {"name": f"{step}/{key}/{used}", "dropout": dropout, **line}
@@ -190,19 +146,18 @@ def compiled_model(
     """A model by its defaults, ready for `fit`, and the negatives of a positive.
 
     Returns:
-        Both, and what `trainer.compile_model` returns for `steps` an epoch.
+        Both, and what `stepping.compile_model` returns for `steps` an epoch.
 
     Raises:
-        KernelUnavailable: "fused" was asked for and cannot be.
+        KernelUnavailable: a kernel was asked for by name and cannot be.
     """
     changes = {"dropout": dropout, "dim": dim, "batch_size": batch}
     config = configs.resolve(configs.for_model(key, "synthetic", training=changes))
     negatives = config.get("negatives", 1)
     model = factory.build_model(config, data, 0)
     optimizer = factory.build_optimizer(config, model, steps)
-    used, calls = trainer.compile_model(
-        model, optimizer, steps, batch * negatives, kernel
-    )
+    triplets = stepping.triplets_of_step(config)
+    used, calls = stepping.compile_model(model, optimizer, steps, triplets, kernel)
     return model, negatives, used, calls
 
 
@@ -270,57 +225,6 @@ def shared_products(
         return batch * BATCHES_PER_CHUNK
 
     return [{"name": "shared_products", **_as_line(_rates(work), batch)}]
-
-
-def ranking(rows: int, dim: int, batch: int) -> list[dict]:
-    """Both rankings of every user by HyperML, CML and MF-BPR.
-
-    And, as `ranking/products`, the float32 products alone of all users and items: what
-    the ranking in the full catalogue is to be held against.
-    """
-    del batch
-    data = synthetic(rows)
-    lines = [_all_products(data, dim)]
-    for key in ("hyperml", "cml", "mf_bpr"):
-        config = configs.for_model(key, "synthetic", training={"dim": dim})
-        model = factory.build_model(configs.resolve(config), data, 0)
-        for kind, rank in (("sampled", protocol.sampled), ("full", protocol.full)):
-            seconds, cpu = _seconds(rank, model, data)
-            lines.append(
-                {
-                    "name": f"ranking/{kind}/{key}",
-                    "users": data.num_users,
-                    "items": data.num_items,
-                    "seconds": seconds,
-                    "cpu_seconds": cpu,
-                    "users_per_second": data.num_users / seconds,
-                }
-            )
-    return lines
-
-
-def _all_products(data: Interactions, dim: int) -> dict:
-    rng = np.random.default_rng(0)
-    sizes = (256, dim + 2), (data.num_items, dim + 2)  # a lift adds two coordinates
-    users, items = (rng.normal(size=size).astype(np.float32) for size in sizes)
-    multiply = tf.function(lambda u, v: tf.matmul(u, v, transpose_b=True))
-    multiply(users, items)
-    wall, cpu = time.perf_counter(), time.process_time()
-    for _ in range(0, data.num_users, len(users)):
-        multiply(users, items)
-    return {
-        "name": "ranking/products",
-        "users": data.num_users,
-        "items": data.num_items,
-        "seconds": time.perf_counter() - wall,
-        "cpu_seconds": time.process_time() - cpu,
-    }
-
-
-def _seconds(rank: Callable, model: Recommender, data: Interactions):
-    wall, cpu = time.perf_counter(), time.process_time()
-    rank(model, data, "test")
-    return time.perf_counter() - wall, time.process_time() - cpu
 
 
 def _rates(work: Callable[[], int]) -> tuple[float, float]:

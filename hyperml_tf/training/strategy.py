@@ -6,7 +6,7 @@
 - `parameter_server`: tables lie in parts on the `ps` processes; workers step on whole
   batches, each at its own pace; the chief hands out the work and keeps the run.
 
-One process, the chief, has the run's folder. The fused kernel does not apply.
+One process, the chief, has the run's folder. Kernels do not apply.
 """
 
 import contextlib
@@ -165,9 +165,9 @@ def check(
         raise InputError("--devices is for --strategy=mirrored")
     if name == "none":
         return
-    if kernel == "fused":
+    if kernel in ("fused", "xla"):
         raise InputError(
-            f"--kernel=fused steps in one process, on one device; --strategy={name} "
+            f"--kernel={kernel} steps in one process, on one device; --strategy={name} "
             "needs --kernel=tensorflow (or auto), or leave --strategy out"
         )
     if starts:
@@ -205,7 +205,7 @@ def connect(
     """
     if name == "none":
         return Distribution()
-    logging.info("kernel: tensorflow, as the fused one steps in one process alone")
+    logging.info("kernel: tensorflow, as the others step in one process alone")
     runtime.log_warnings_only()
     if name == "mirrored":
         return Distribution(name, tf.distribute.MirroredStrategy(_devices(devices)))

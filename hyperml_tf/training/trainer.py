@@ -11,9 +11,9 @@ import tf_keras as keras
 from absl import logging
 
 from hyperml_tf.data.interactions import Interactions
-from hyperml_tf.data.triplets import BATCHES_PER_CHUNK, TripletSampler
+from hyperml_tf.data.triplets import TripletSampler
 from hyperml_tf.errors import RunError
-from hyperml_tf.kernels import fused
+from hyperml_tf.kernels import choosing
 from hyperml_tf.models.base import Recommender
 from hyperml_tf.training import (
     callbacks,
@@ -26,12 +26,9 @@ from hyperml_tf.training import (
 from hyperml_tf.training.checkpoints import Checkpoints, Epochs, Standing
 from hyperml_tf.training.divergence import StopOnNonFinite
 from hyperml_tf.training.run_folder import Run
+from hyperml_tf.training.stepping import batches, compile_model, triplets_of_step
 from hyperml_tf.training.strategy import Distribution
 from hyperml_tf.training.tensorboard import Board
-
-# Steps that Keras runs in one graph call. Long enough to hide its overhead, short
-# enough that Ctrl-C is answered within seconds on the largest dataset.
-_STEPS_PER_EXECUTION = 2000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,7 +114,7 @@ class Training:
     def __init__(self, config, interactions: Interactions, run: Run, execution):
         self.config, self.interactions, self.run = config, interactions, run
         self.distribution: Distribution = execution.distribution
-        # A strategy's replicas share each step, which the fused kernel does alone.
+        # A strategy's replicas share each step, which a kernel does alone.
         self.kernel = "tensorflow" if self.distribution.strategy else execution.kernel
         self.wait = execution.wait
         validated = interactions.num_held_out > 0
@@ -190,7 +187,7 @@ class Training:
                 )
             else:
                 self.model.fit(
-                    self._batches(sampler, epochs.start, whole_chunks=used == "fused"),
+                    self._batches(sampler, epochs.start, used),
                     initial_epoch=epochs.start,
                     epochs=epochs.stop,
                     steps_per_epoch=calls,
@@ -206,23 +203,21 @@ class Training:
             self.interactions,
             self.sampler_seed,
             self.config.get("negatives", 1),
-            compiled=fused.compiled(self.kernel),
+            compiled=choosing.compiled(self.kernel),
             by_popularity=self.config.get("negative_sampler") == "popularity",
         )
 
-    def _batches(self, sampler: TripletSampler, first_epoch: int, whole_chunks: bool):
+    def _batches(self, sampler: TripletSampler, first_epoch: int, kernel: str):
         """What `fit` takes: the stream of batches from `first_epoch` on."""
         batch_size = self.config.batch_size
         if self.distribution.strategy:
             return self.distribution.batches(sampler, batch_size, first_epoch)
-        return sampler.dataset(batch_size, first_epoch, whole_chunks)
+        return batches(self.model, sampler, batch_size, first_epoch, kernel)
 
     def _compile(self, sampler: TripletSampler) -> tuple[str, int]:
-        """Compiles the model; returns what `compile_model` does."""
+        """Compiles the model; returns what `stepping.compile_model` does."""
         steps = sampler.steps_per_epoch(self.config.batch_size)
-        triplets = self.config.batch_size
-        if self.config.get("negative_choice") == "each":
-            triplets *= self.config.get("negatives", 1)
+        triplets = triplets_of_step(self.config)
         with self.distribution.scope():
             optimizer = factory.build_optimizer(self.config, self.model, steps)
             compiled = compile_model(
@@ -281,33 +276,3 @@ def seeds(root: int) -> tuple[int, int]:
     streams = np.random.SeedSequence(root).spawn(2)
     model, sampler = (int(s.generate_state(1, np.uint64)[0] >> 1) for s in streams)
     return model, sampler
-
-
-def compile_model(
-    model: Recommender,
-    optimizer: keras.optimizers.Optimizer,
-    steps: int,
-    triplets: int,
-    kernel: str,
-) -> tuple[str, int]:
-    """Compiles `model` for `fit`.
-
-    Args:
-        model: the model.
-        optimizer: its optimizer.
-        steps: of an epoch.
-        triplets: of a step.
-        kernel: one of `kernels.CHOICES`.
-
-    Returns:
-        The kernel that it has, and the batches that `fit` takes in an epoch: of whole
-        chunks if fused, see `TripletSampler.dataset`.
-    """
-    used = fused.use(model, optimizer, triplets, kernel)
-    steps_per_call = BATCHES_PER_CHUNK if used == "fused" else 1
-    calls = -(-steps // steps_per_call)
-    model.compile(
-        optimizer=optimizer,
-        steps_per_execution=min(calls, _STEPS_PER_EXECUTION // steps_per_call),
-    )
-    return used, calls

@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "optimizers": {"geometry"},
     "data": {"errors"},
     "models": {"errors", "geometry", "layers", "optimizers", "data"},
-    "kernels": {"errors", "files", "geometry", "optimizers", "models"},
+    "kernels": {"errors", "files", "geometry", "optimizers", "data", "models"},
     "evaluation": {"errors", "geometry", "data", "models"},
     "serving": {"errors", "files", "geometry", "data", "models"},
 }

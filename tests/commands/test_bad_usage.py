@@ -47,6 +47,10 @@ CASES = {
         ],
         "--kernel=tensorflow",
     ),
+    "programs of XLA with a strategy": (
+        [*(CONFIG, "--config.dataset=tiny"), "--strategy=mirrored", "--kernel=xla"],
+        "--kernel=xla steps in one process",
+    ),
     "strategy for a model of parts": (
         [f"{CONFIG}:ncf", "--config.dataset=tiny", "--strategy=mirrored"],
         "config.pretrained",

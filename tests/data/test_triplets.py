@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from hyperml_tf.data import triplets
 from hyperml_tf.data.triplets import TripletSampler
-from hyperml_tf.kernels import fused
+from hyperml_tf.kernels import choosing
 
 ITEMS = 12
 # One item short of everything, everything, one item, unsorted items, a user of none.
@@ -65,7 +65,7 @@ def test_an_epoch_is_whole_at_sizes_where_tensorflows_shuffle_is_not(
 ):
     # index_shuffle draws one of 4^8 + 1 positions twice, and the last one never.
     data = make_interactions([[item] for item in range(size)], size)
-    sampler = TripletSampler(data, seed=1, compiled=fused.compiled(choice))
+    sampler = TripletSampler(data, seed=1, compiled=choosing.compiled(choice))
     positions = tf.range(size, dtype=tf.int64)
     users, *_ = sampler.draw(tf.constant(2, tf.int64), positions)
     assert len(np.unique(users)) == size

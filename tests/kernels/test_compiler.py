@@ -5,7 +5,7 @@ import os
 import pytest
 import tf_keras as keras
 
-from hyperml_tf.kernels import compiler, fused
+from hyperml_tf.kernels import choosing, compiler
 from hyperml_tf.models import GMF, MFBPR
 from hyperml_tf.optimizers import LazyAdam, PoincareOptimizer
 from tests.kernels.conftest import make
@@ -21,7 +21,7 @@ def empty_cache(tmp_path, monkeypatch):
 
 
 def use(model, choice, optimizer=None):
-    return fused.use(model, optimizer or model.optimizer, 16, choice)
+    return choosing.use(model, optimizer or model.optimizer, 16, choice)
 
 
 def test_the_library_is_built_without_warnings_once_and_found_again(
@@ -125,7 +125,7 @@ def test_an_unusable_cache_leaves_auto_to_tensorflow(empty_cache, left):
         empty_cache.touch()
     model = make("hyperml")
     assert use(model, "auto") == "tensorflow"
-    assert fused.compiled("auto") is None
+    assert choosing.compiled("auto") is None
     with pytest.raises(
         compiler.KernelUnavailable, match=r"XDG_CACHE_HOME.*--kernel=tens"
     ):

@@ -9,10 +9,13 @@ import pytest
 import tensorflow as tf
 
 from hyperml_tf import runtime
+from hyperml_tf.data.triplets import TripletSampler
 from hyperml_tf.evaluation import protocol
-from hyperml_tf.kernels import fused
+from hyperml_tf.kernels import choosing
+from hyperml_tf.kernels.compiler import KernelUnavailable
 from hyperml_tf.models import DEFINITIONS
 from hyperml_tf.reproduction import speed
+from hyperml_tf.training import stepping
 from tests.kernels.conftest import make
 
 STEPS = 192
@@ -27,6 +30,20 @@ def _trained(key, data, device):
         )
         triplets = speed._ready_triplets(data, BATCH, negatives, False)
         fit = model.fit(triplets, steps_per_epoch=STEPS // 3, epochs=3, verbose=0)
+    return model, fit.history
+
+
+def _trained_on_stream(key, data, device, kernel, batch=BATCH, epochs=4):
+    """A model after whole epochs of the stream by `kernel`, and its losses."""
+    steps = -(-len(data.train_user) // batch)
+    with tf.device(device):
+        model, negatives, used, calls = speed.compiled_model(
+            data, key, kernel, steps, dim=64, batch=batch, dropout=0.3
+        )
+        sampler = TripletSampler(data, 0, negatives)
+        assert used == kernel and steps == sampler.steps_per_epoch(batch)
+        batches = stepping.batches(model, sampler, batch, 0, used)
+        fit = model.fit(batches, steps_per_epoch=calls, epochs=epochs, verbose=0)
     return model, fit.history
 
 
@@ -64,6 +81,21 @@ def test_a_gpu_steps_and_ranks_as_the_cpu_does(key):
     ]
     np.testing.assert_allclose(on_gpu, scores, atol=1e-5 * abs(scores).max())
     np.testing.assert_array_equal(ranks_on_gpu.ranks, ranks.ranks)
+
+
+@pytest.mark.skipif(not tf.config.list_physical_devices("GPU"), reason="no GPU here")
+@pytest.mark.parametrize(
+    "key", [key for key, model in DEFINITIONS.items() if model.trains]
+)
+def test_programs_of_xla_do_on_a_gpu_what_tensorflow_does_on_a_cpu(key):
+    data = speed.synthetic(2000)
+    _, losses = _trained_on_stream(key, data, "CPU:0", "tensorflow")
+    model, others = _trained_on_stream(key, data, "GPU:0", "xla")
+    assert "GPU" in model.trainable_variables[0].device
+    # See above; and CML (WARP) counts what is within a margin.
+    loss = 1e-3 if key in ("mlp", "ncf", "cml_warp") else 1e-5
+    for name, values in losses.items():
+        np.testing.assert_allclose(others[name], values, rtol=loss)
 
 
 @pytest.mark.parametrize("wanted", [None, "1"])
@@ -104,8 +136,8 @@ def test_the_fused_kernel_leaves_gpus_alone_and_the_others_do_not(gpu):
     assert gpu == [[]]
 
 
-def test_beside_a_visible_gpu_auto_takes_tensorflow_and_fused_says_why(gpu):
+def test_beside_a_visible_gpu_auto_takes_xla_and_fused_says_why(gpu):
     model = make("hyperml")
-    assert fused.use(model, model.optimizer, 4, "auto") == "tensorflow"
-    with pytest.raises(fused.KernelUnavailable, match="there is a GPU"):
-        fused.use(model, model.optimizer, 4, "fused")
+    assert choosing.use(model, model.optimizer, 4, "auto") == "xla"
+    with pytest.raises(KernelUnavailable, match="there is a GPU"):
+        choosing.use(model, model.optimizer, 4, "fused")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hyperml_tf.kernels import fused
+from hyperml_tf.kernels import choosing
 from hyperml_tf.models import DEFINITIONS
 from hyperml_tf.reproduction import record
 from hyperml_tf.training import configuration as configs
@@ -67,7 +67,7 @@ def test_a_fitted_reference_row_is_a_run_that_opens_again(key, tree, tmp_path):
 def test_a_softmax_model_is_trained_by_either_kernel_and_resumed(
     key, kernel, tree, tmp_path
 ):
-    if kernel == "fused" and fused.compiled("fused") is None:
+    if kernel == "fused" and choosing.compiled("fused") is None:
         pytest.skip("no compiler, or a GPU")
     changes = {"model": key, "shared_negatives": 32, "mask_known": True}
     changes |= {"shared_sampler": "popularity", "learning_rate": 0.05}
