@@ -48,7 +48,7 @@ def define_kernel() -> flags.FlagHolder:
         "kernel",
         "auto",
         kernels.CHOICES,
-        "This kernel does the steps; auto: fused, or xla on a GPU, wherever possible.",
+        "This kernel does the steps; auto is fused wherever possible.",
     )
 
 

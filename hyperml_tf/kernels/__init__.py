@@ -8,6 +8,6 @@ bits of the three differ (order of float32 sums, and the fused op's dropout mask
 distribution of results does not.
 """
 
-#: What --kernel takes. auto: fused on a CPU and xla on a GPU, where model, optimizer
-#: and machine have it.
+#: What --kernel takes. auto: fused where model, optimizer and machine have it. xla is
+#: only for who asks for it: nobody has run it on a GPU yet.
 CHOICES = ("auto", "tensorflow", "fused", "xla")

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from types import ModuleType
 
-import tensorflow as tf
 import tf_keras as keras
 from absl import logging
 
@@ -31,8 +30,8 @@ def use(
         model: the model.
         optimizer: its optimizer.
         batch_size: triplets of a step.
-        choice: one of `kernels.CHOICES`; "auto" is "xla" beside a GPU, else "fused",
-            and "tensorflow" where the model cannot have that.
+        choice: one of `kernels.CHOICES`; "auto" is "fused", and "tensorflow" where
+            the model or the machine cannot have that.
 
     Returns:
         The kernel that it has now: any of `kernels.CHOICES` but "auto".
@@ -42,21 +41,18 @@ def use(
     """
     if choice == "tensorflow":
         return choice
-    kernel = choice
-    if choice == "auto":
-        kernel = "xla" if tf.config.get_visible_devices("GPU") else "fused"
     try:
-        if kernel == "xla":
+        if choice == "xla":
             model.kernel = XlaSteps(model, optimizer, batch_size)
-        else:
-            steps = _FUSED[fused_step_of(model).op]
-            model.kernel = steps(model, optimizer, batch_size)
+            return choice
+        steps = _FUSED[fused_step_of(model).op]
+        model.kernel = steps(model, optimizer, batch_size)
     except KernelUnavailable as reason:
         if choice != "auto":
             raise KernelUnavailable(f"{reason}; use --kernel=tensorflow") from None
         logging.info("kernel: tensorflow, as %s", reason)
         return "tensorflow"
-    return kernel
+    return "fused"
 
 
 def compiled(choice: str) -> ModuleType | None:

@@ -136,8 +136,8 @@ def test_the_fused_kernel_leaves_gpus_alone_and_the_others_do_not(gpu):
     assert gpu == [[]]
 
 
-def test_beside_a_visible_gpu_auto_takes_xla_and_fused_says_why(gpu):
+def test_beside_a_visible_gpu_auto_takes_tensorflow_and_fused_says_why(gpu):
     model = make("hyperml")
-    assert choosing.use(model, model.optimizer, 4, "auto") == "xla"
+    assert choosing.use(model, model.optimizer, 4, "auto") == "tensorflow"
     with pytest.raises(KernelUnavailable, match="there is a GPU"):
         choosing.use(model, model.optimizer, 4, "fused")
