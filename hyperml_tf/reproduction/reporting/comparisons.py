@@ -183,7 +183,9 @@ def read_table(
         InputError: the file is not such a table.
     """
     try:
-        return pd.read_csv(path, converters=converters)[list(columns)]
+        # Written again as it was read, to the last digit.
+        frame = pd.read_csv(path, converters=converters, float_precision="round_trip")
+        return frame[list(columns)]
     except FileNotFoundError:
         return pd.DataFrame(columns=list(columns))
     except (KeyError, ValueError) as error:

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from hyperml_tf.errors import InputError
+from hyperml_tf.reproduction import FOLDER
 from hyperml_tf.reproduction.reporting import comparisons
 from hyperml_tf.reproduction.reporting.sources import gather
 
@@ -105,3 +106,10 @@ def test_a_file_that_is_no_such_table_is_refused(tmp_path):
     path.write_text("pair,p\n")
     with pytest.raises(InputError, match="restore it from git"):
         comparisons.read(path)
+
+
+def test_a_table_is_written_again_as_it_was_read():
+    path = FOLDER / "datasets.csv"
+    columns = path.read_text().splitlines()[0].split(",")
+    again = comparisons.read_table(path, columns).to_csv(index=False)
+    assert again == path.read_text()
