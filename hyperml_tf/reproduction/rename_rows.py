@@ -3,7 +3,8 @@
 python -m hyperml_tf.reproduction.rename_rows [FOLDER]
 
 HyperTS with `score=product` is the model hyperbolic_mf now: its rows move there under
-new hashes, `hyperts+` as the model's own. Other rows keep their hashes and lose
+new hashes, `hyperts+` as the model's own. HyperML by SGD with the settings that a
+dataset's file has for hyperml_sgd is that model. Other rows keep their hashes and lose
 `score` and `origin_weight`, which are off in them. Figures are copied as text. A
 record that is mapped already stays as it is.
 """
@@ -18,6 +19,7 @@ from collections.abc import Callable
 from hyperml_tf.reproduction import FOLDER
 
 _OLD, _NEW = "hyperts", "hyperbolic_mf"
+_BY_SGD = "hyperml_sgd"
 #: The options by which HyperTS had the product score, which are none of the model's.
 _PRODUCT = {
     "score": "product",
@@ -47,11 +49,15 @@ def results(rows: list[Row], fingerprints: dict[str, str]) -> dict[str, tuple]:
             settings = _without_product(settings) | {"model": _NEW}
             departures = configs.parse_variant(row["variant"])["departures"]
             row |= {"model": _NEW, "variant": configs.variant(False, departures)}
+        if _is_by_sgd(row, settings):
+            settings |= {"model": _BY_SGD}
+            row |= {"model": _BY_SGD, "variant": ""}
         config = configs.recorded(settings, row["variant"])
         known = fingerprints.get(row["dataset"])
         digest = configs.config_hash(config, known) if known else row["config_hash"]
-        if row["model"] == _NEW and digest != row["config_hash"]:
-            moved[row["config_hash"]] = digest, f"{_NEW} {row['variant']}".strip()
+        if row["model"] in (_NEW, _BY_SGD) and digest != row["config_hash"]:
+            label = f"{row['model']} {row['variant']}".strip()
+            moved[row["config_hash"]] = digest, label
         elif digest != row["config_hash"]:
             raise configs.ConfigError(
                 f"{row['dataset']}/{row['model']} {row['config_hash']}: settings and "
@@ -62,6 +68,18 @@ def results(rows: list[Row], fingerprints: dict[str, str]) -> dict[str, tuple]:
         row["config"] = json.dumps(identity, separators=(",", ":"))
     rows.sort(key=lambda r: (*(r[k] for k in _KEY), int(r["seed"])))
     return moved
+
+
+def _is_by_sgd(row: Row, settings: dict) -> bool:
+    from hyperml_tf.reproduction import config_files
+    from hyperml_tf.training import configuration as configs
+
+    if row["model"] != "hyperml" or settings.get("optimizer") != "sgd":
+        return False
+    chosen = configs.resolve(config_files.load(row["dataset"], _BY_SGD))
+    its = configs.recorded(settings | {"model": _BY_SGD})
+    # By hashes: what is off in both may be left out in one.
+    return configs.config_hash(its, "") == configs.config_hash(chosen, "")
 
 
 _KEY = ("dataset", "model", "config_hash")

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from hyperml_tf.models import DEFINITIONS
-from hyperml_tf.reproduction import FOLDER, record, rename_rows
+from hyperml_tf.reproduction import FOLDER, config_files, record, rename_rows
 from hyperml_tf.reproduction.reporting.compose import SEARCHES, SIGNIFICANCE
 from hyperml_tf.training import configuration as configs
 
@@ -96,6 +96,27 @@ def test_the_product_moves_to_its_own_model_and_its_figures_stay():
     assert pair[0]["pair"] == "hyperbolic_mf c=0 - cml" and pair[0]["p"] == "1e-9"
     assert pair[0]["configs"] == f"{moved['b'][0]} c"
     assert rename_rows.results(rows, {"toys": "data"}) == {}  # mapped already
+
+
+def test_hyperml_by_sgd_is_a_model_of_its_own_where_it_is_committed():
+    committed = configs.resolve(config_files.load("ml1m", "hyperml_sgd")).identity
+    old = dict(committed) | {"model": "hyperml"}
+    other = old | {"learning_rate": 6.0}
+    digests = [
+        configs.config_hash(configs.recorded(settings), "data")
+        for settings in (old, other)
+    ]
+    rows = [
+        old_row(settings, "optimizer=sgd", digest) | {"dataset": "ml1m"}
+        for settings, digest in zip((old, other), digests, strict=True)
+    ]
+    moved = rename_rows.results(rows, {"ml1m": "data"})
+    (mine,) = [row for row in rows if row["model"] == "hyperml_sgd"]
+    assert (mine["variant"], mine["ndcg10"]) == ("", "0.123456")
+    assert moved == {digests[0]: (mine["config_hash"], "hyperml_sgd")}
+    (kept,) = [row for row in rows if row["model"] == "hyperml"]
+    assert (kept["config_hash"], kept["variant"]) == (digests[1], "optimizer=sgd")
+    assert rename_rows.results(rows, {"ml1m": "data"}) == {}
 
 
 def test_other_rows_keep_their_hashes_and_lose_options_that_were_off():

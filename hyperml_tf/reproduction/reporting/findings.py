@@ -108,6 +108,13 @@ class Findings:
             t for t in tests if t["first"] is self._changed(t, name, changes)
         )
 
+    def alters(self, name: str, metric: str = "ndcg10") -> str:
+        """What a row changes of the model that it is a variant of, likewise."""
+        tests = self._tests("variant", metric).to_dict("records")
+        return _by_dataset(
+            t for t in tests if t["first"] is self.results.row(t["dataset"], name)
+        )
+
     def _changed(
         self, test: Mapping[str, Any], name: str, changes: Mapping[str, Any]
     ) -> Group | None:
