@@ -205,6 +205,20 @@ class Findings:
             parts.append(f"{best:g} on {paper.dataset_title(dataset)}")
         return listed(parts)
 
+    def full_gaps(self) -> str:
+        """`−0.09 on A (EASE) and …`: best hyperbolic minus best Euclidean in full."""
+        frame = result_frames.best(self.results).query("metric == 'full_ndcg10'")
+        frame = frame[frame["dataset"].isin(paper.TABLE1)]
+        gaps = zip(
+            frame["ball"] - frame["flat"],
+            frame["where"],
+            frame["flat_name"],
+            strict=True,
+        )
+        return listed(
+            [f"{signed(gap)} on {where} ({name})" for gap, where, name in gaps]
+        )
+
     def dimension_gaps(self) -> str:
         """`on A −0.44 at d = 8 and +0.86 at d = 128, and on B …`."""
         of_dim = self._tests("dim").groupby("where", sort=False)
