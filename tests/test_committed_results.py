@@ -6,6 +6,7 @@ import re
 import matplotlib
 import pytest
 
+from hyperml_tf.models import DEFINITIONS
 from hyperml_tf.reproduction import base_of, config_files, record
 from hyperml_tf.reproduction.reporting import documents, pictures
 from hyperml_tf.reproduction.reporting.facts import Facts
@@ -72,3 +73,30 @@ def test_every_recorded_run_names_a_committed_config_file():
     assert len(rows)
     bases = {base_of(dataset) for dataset in rows["dataset"]}
     assert bases <= {path.stem for path in config_files.FOLDER.glob("*.py")}
+
+
+#: What the record still lacks of six datasets; take a name away when its rows are in.
+#: GMF is a part of NCF, and SGD is searched on Movie1M only.
+LACKING = {
+    "ml1m": {"mf_softmax", "hyperml_softmax"},
+    "meetup": set(),
+    "clothing": {
+        *("mlp", "ncf", "lrml", "hyperbolic_mf", "hyperml+", "cml+", "mf_bpr+"),
+        *("mf_softmax", "hyperml_softmax", "mf_softmax+", "hyperml_softmax+"),
+    },
+    "sports": {"mf_softmax", "hyperml_softmax"},
+    "cellphones": {"mlp", "ncf", "mf_softmax+", "hyperml_softmax+"},
+    "games": set(),
+}
+
+
+@pytest.mark.parametrize("dataset", LACKING)
+def test_every_model_has_five_seeds_but_those_that_are_named(facts, dataset):
+    names = {*DEFINITIONS, *map(str, config_files.beyond(dataset))}
+    short = set()
+    for name in names - {"gmf", "hyperml_sgd"}:
+        row = facts.results.row(dataset, name)
+        seeds = 5 if DEFINITIONS[name.rstrip("+")].trains else 1
+        if row is None or row.n != seeds:
+            short.add(name)
+    assert short == LACKING[dataset]
