@@ -174,7 +174,7 @@ _EQ_13 = (
     *PULL_PUSH,
     *TRIPLETS,
 )
-_OF_THE_BALL = (
+_BALL_OPTIONS = (
     *(option for option in TRAINING if option is not OPTIMIZER),
     *ON_BALL,
     *_EQ_13,
@@ -186,7 +186,7 @@ DEFINITIONS = (
         HyperML,
         options=(
             OPTIMIZER.having(choices=(*OPTIMIZER.choices, "riemannian_adam")),
-            *_OF_THE_BALL,
+            *_BALL_OPTIONS,
         ),
         hyperbolic=True,
         table=2,
@@ -204,7 +204,7 @@ DEFINITIONS = (
                 option.having(default=1.0, grid=ours(0.25, 0.75, 2.0, 6.0))
                 if option.name == "learning_rate"
                 else option
-                for option in _OF_THE_BALL
+                for option in _BALL_OPTIONS
             ),
         ),
         hyperbolic=True,

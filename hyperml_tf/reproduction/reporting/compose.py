@@ -88,8 +88,8 @@ def _write_record(sources: Sources, path: pathlib.Path) -> None:
     order = known["dataset"].map(paper.dataset_order)
     _write_csv(counts, known.iloc[order.argsort()])
     beside = path.with_name(curvature.FILE)
-    trees = curvature.measured(curvature.read(beside), sources.stats, sources.data_dir)
-    _write_csv(beside, trees)
+    deltas = curvature.measured(curvature.read(beside), sources.stats, sources.data_dir)
+    _write_csv(beside, deltas)
     logging.info("%s: %d runs", path, len(sources.rows))
 
 

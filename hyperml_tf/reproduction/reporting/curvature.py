@@ -2,9 +2,11 @@
 
 import pathlib
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from absl import logging
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure as Drawing
 
@@ -17,14 +19,35 @@ from hyperml_tf.reproduction.reporting.groups import Group, Results, sweep
 #: Of `run_configs/hyperbolicity.csv`.
 COLUMNS = ("dataset", "delta", "delta_std", "linked")
 FILE = "hyperbolicity.csv"
-#: A hyperbolic model and its Euclidean twin; None: itself at c = 0.
+
+
+class _Twin(NamedTuple):
+    """What a hyperbolic model is held against, and how its gain is drawn.
+
+    Attributes:
+        title: of the difference.
+        flat: the Euclidean model; None: the hyperbolic one at c = 0.
+        colour: of a theme.
+        marker: matplotlib's.
+        aside: how far from the middle, so that no mark hides another.
+    """
+
+    title: str
+    flat: str | None
+    colour: str
+    marker: str
+    aside: float
+
+
 _TWINS = {
-    "HyperML − CML": ("hyperml", "cml"),
-    "HyperML, softmax − MF, softmax": ("hyperml_softmax", "mf_softmax"),
-    "Hyperbolic MF − itself at c = 0": ("hyperbolic_mf", None),
+    "hyperml": _Twin("HyperML − CML", "cml", "ball", "o", -0.12),
+    "hyperml_softmax": _Twin(
+        "HyperML, softmax − MF, softmax", "mf_softmax", "third", "s", 0.0
+    ),
+    "hyperbolic_mf": _Twin(
+        "Hyperbolic MF − itself at c = 0", None, "fourth", "^", 0.12
+    ),
 }
-_MARKS = (("ball", "o"), ("third", "s"), ("fourth", "^"))
-_ASIDE = 0.12  # from each other, so that no mark hides another
 
 
 def read(path: pathlib.Path) -> pd.DataFrame:
@@ -42,8 +65,10 @@ def measured(
         if dataset in paper.TABLE1 and dataset not in have:
             try:
                 data = prepared.load(dataset, data_dir)
-            except InputError:
+            except InputError as error:
+                logging.warning("%s: δ of its items not measured: %s", dataset, error)
                 continue
+            logging.info("%s: measuring how like a tree its items lie", dataset)
             found = hyperbolicity.of_items(data)._asdict()
             rows.append({"dataset": dataset, **{k: round(found[k], 4) for k in found}})
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
@@ -55,8 +80,8 @@ def measured(
 def gains(results: Results, known: pd.DataFrame) -> pd.DataFrame:
     """A row for each dataset: δ, and what each hyperbolic model gains over its twin.
 
-    `ndcg10_0` is the difference of the means of the first of the twins, and
-    `ndcg10_0_wide` half of its 95 % interval over seeds, both sides' taken together.
+    `ndcg10_hyperml` is the mean of HyperML minus that of its twin, and
+    `ndcg10_hyperml_wide` half of its 95 % interval over seeds, both sides' together.
     """
     found = []
     for row in known.to_dict("records"):
@@ -67,13 +92,13 @@ def gains(results: Results, known: pd.DataFrame) -> pd.DataFrame:
 
 def _gains_on(results: Results, dataset: str) -> dict[str, float]:
     found = {}
-    for number, (curved, flat) in enumerate(_TWINS.values()):
+    for curved, twin in _TWINS.items():
         one = results.row(dataset, curved)
-        other = results.row(dataset, flat) if flat else _at_zero(results, one)
+        other = results.row(dataset, twin.flat) if twin.flat else _at_zero(results, one)
         if one is None or other is None:
             continue
         for metric in ("ndcg10", "full_ndcg10"):
-            key = f"{metric}_{number}"
+            key = f"{metric}_{curved}"
             found[key] = one.mean(metric) - other.mean(metric)
             wide = one.half_width(metric), other.half_width(metric)
             found[f"{key}_wide"] = float(np.hypot(*wide))
@@ -94,21 +119,19 @@ def draw(
         rankings: metric -> how items were ranked.
         theme: colours.
     """
-    if frame.empty or "ndcg10_0" not in frame:
+    if frame.empty or "ndcg10_hyperml" not in frame:
         return None
     frame = frame.sort_values("delta", ignore_index=True)
     labels = [f"{row.where}\n{row.delta:.2f}" for row in frame.itertuples()]
     drawing, panels = plt.subplots(1, len(rankings), figsize=(9.4, 3.6))
     for axes, (metric, ranked) in zip(panels, rankings.items(), strict=True):
-        for number, (title, (colour, marker)) in enumerate(
-            zip(_TWINS, _MARKS, strict=True)
-        ):
-            key = f"{metric}_{number}"
+        for curved, twin in _TWINS.items():
+            key = f"{metric}_{curved}"
             if key in frame:
                 axes.errorbar(
-                    frame.index + _ASIDE * (number - 1), 100 * frame[key],
-                    yerr=100 * frame[f"{key}_wide"], fmt=marker, color=theme[colour],
-                    label=title, markersize=5,
+                    frame.index + twin.aside, 100 * frame[key],
+                    yerr=100 * frame[f"{key}_wide"], fmt=twin.marker,
+                    color=theme[twin.colour], label=twin.title, markersize=5,
                 )  # fmt: skip
         axes.axhline(0, color=theme["soft"], linewidth=1)
         axes.set_xticks(frame.index, labels, fontsize=8)

@@ -74,10 +74,10 @@ class Facts(Findings):
             self.results, self.strata, self.benchmarks, self.hyperbolicity
         )
 
-    def tree_likeness(self) -> str:
+    def delta_correlation(self) -> str:
         """Spearman's rank correlation of δ with what HyperML gains over CML."""
-        frame = self.tables["curvature"].frame.dropna(subset=["ndcg10_0"])
-        ranks = frame[["delta", "ndcg10_0"]].rank()
+        frame = self.tables["curvature"].frame.dropna(subset=["ndcg10_hyperml"])
+        ranks = frame[["delta", "ndcg10_hyperml"]].rank()
         return f"{ranks.corr().iloc[0, 1]:+.1f} over {len(frame)} datasets".replace(
             "-", "\N{MINUS SIGN}"
         )

@@ -27,12 +27,12 @@ def recorded():
 
 def test_gains_are_differences_of_means_to_the_twin():
     games, other = curvature.gains(recorded(), KNOWN).to_dict("records")
-    assert games["ndcg10_0"] == pytest.approx(0.32 - 0.25)
+    assert games["ndcg10_hyperml"] == pytest.approx(0.32 - 0.25)
     # Student's t for one degree of freedom is 12.71, and the std .02 √2.
-    assert games["ndcg10_0_wide"] == pytest.approx(12.7062 * 0.02, rel=1e-4)
-    assert games["ndcg10_2"] == pytest.approx(0.03)
-    assert "ndcg10_1" not in games  # no softmax model was run
-    assert (games["delta"], pd.isna(other["ndcg10_0"])) == (0.6, True)
+    assert games["ndcg10_hyperml_wide"] == pytest.approx(12.7062 * 0.02, rel=1e-4)
+    assert games["ndcg10_hyperbolic_mf"] == pytest.approx(0.03)
+    assert "ndcg10_hyperml_softmax" not in games  # no softmax model was run
+    assert (games["delta"], pd.isna(other["ndcg10_hyperml"])) == (0.6, True)
 
 
 def test_the_picture_has_a_mark_for_each_gain():
